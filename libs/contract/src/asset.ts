@@ -1,0 +1,77 @@
+import Type, { type Static } from 'typebox'
+import { Id } from './ids.ts'
+import { pageQuery } from './page.ts'
+
+export const visibilities = ['private', 'public', 'admin-private'] as const
+export type Visibility = (typeof visibilities)[number]
+
+/** Picture types that a user may upload; anything else is UNSUPPORTED_MEDIA_TYPE (415). */
+export const uploadMimeTypes = ['image/jpeg', 'image/png', 'image/webp', 'image/gif'] as const
+export type UploadMimeType = (typeof uploadMimeTypes)[number]
+
+/** Types that a tool may produce. */
+export const outputMimeTypes = [...uploadMimeTypes, 'model/gltf-binary', 'model/ply'] as const
+export type OutputMimeType = (typeof outputMimeTypes)[number]
+
+/** A module is the feature an asset belongs to (requirements A2, A5); it is part of the key. */
+export const Module = Type.String({
+  pattern: '^[a-z0-9][a-z0-9_-]{0,63}$',
+  examples: ['background-remove'],
+})
+
+/** Body of POST /api/assets/uploads. The owner and the path are the server's (U1). */
+export const CreateUpload = Type.Object(
+  {
+    filename: Type.String({ minLength: 1, maxLength: 1024, examples: ['cat.jpg'] }),
+    mimeType: Type.String({ minLength: 1, maxLength: 127, examples: ['image/jpeg'] }),
+    sizeBytes: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, examples: [48213] }),
+    module: Module,
+    sha256: Type.Optional(
+      Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256 of the bytes, hex' }),
+    ),
+  },
+  { additionalProperties: false },
+)
+export type CreateUpload = Static<typeof CreateUpload>
+
+/** The ticket: send the bytes with exactly this method, address and headers before it expires. */
+export const UploadTicket = Type.Object({
+  uploadId: Id,
+  upload: Type.Object({
+    method: Type.Literal('PUT'),
+    url: Type.String(),
+    headers: Type.Record(Type.String(), Type.String()),
+    expiresAt: Type.String({ format: 'date-time' }),
+  }),
+})
+export type UploadTicket = Static<typeof UploadTicket>
+
+/** The asset as its owner, or for a public one anyone, sees it. */
+export const AssetView = Type.Object({
+  id: Id,
+  module: Type.String(),
+  visibility: Type.Union(visibilities.map(visibility => Type.Literal(visibility))),
+  mimeType: Type.String(),
+  sizeBytes: Type.Integer(),
+  width: Type.Union([Type.Integer(), Type.Null()]),
+  height: Type.Union([Type.Integer(), Type.Null()]),
+  sha256: Type.String(),
+  url: Type.String({ description: 'On cdn when public, signed on private-cdn when private' }),
+  urlExpiresAt: Type.Union([Type.String({ format: 'date-time' }), Type.Null()]),
+  thumbnailUrl: Type.Union([Type.String(), Type.Null()]),
+  taskId: Type.Union([Id, Type.Null()]),
+  createdAt: Type.String({ format: 'date-time' }),
+  publishedAt: Type.Union([Type.String({ format: 'date-time' }), Type.Null()]),
+})
+export type AssetView = Static<typeof AssetView>
+
+export const ListAssetsQuery = Type.Object(
+  {
+    ...pageQuery,
+    module: Type.Optional(Module),
+    visibility: Type.Optional(Type.Union([Type.Literal('private'), Type.Literal('public')])),
+    taskId: Type.Optional(Id),
+  },
+  { additionalProperties: false },
+)
+export type ListAssetsQuery = Static<typeof ListAssetsQuery>

@@ -1,0 +1,45 @@
+import Type, { type Static } from 'typebox'
+import { TaskFailure } from './task.ts'
+import { Id } from './ids.ts'
+
+/**
+ * The events of one task (R3), as they travel over Redis and as `data:` of a server-sent event.
+ * `completed` names the output assets by id: URLs are made only when somebody reads them.
+ */
+export const ProgressEvent = Type.Union([
+  Type.Object({
+    type: Type.Literal('step_started'),
+    stepId: Type.String(),
+    stepName: Type.String(),
+  }),
+  Type.Object({
+    type: Type.Literal('progress'),
+    progress: Type.Integer({ minimum: 0, maximum: 100 }),
+    message: Type.String(),
+  }),
+  Type.Object({
+    type: Type.Literal('step_completed'),
+    stepId: Type.String(),
+    output: Type.Object({ assetIds: Type.Array(Id) }),
+  }),
+  Type.Object({
+    type: Type.Literal('completed'),
+    output: Type.Object({ assetIds: Type.Array(Id) }),
+  }),
+  Type.Object({ type: Type.Literal('failed'), error: TaskFailure }),
+  Type.Object({ type: Type.Literal('canceled') }),
+])
+export type ProgressEvent = Static<typeof ProgressEvent>
+
+export const terminalEventTypes = ['completed', 'failed', 'canceled'] as const
+
+/** True for the event after which a task has no other. */
+export function isTerminal(event: ProgressEvent): boolean {
+  return terminalEventTypes.some(type => type === event.type)
+}
+
+/** An event with its place in the task's sequence: `{epochMs}-{n}`, n dense from 1. */
+export interface NumberedEvent {
+  readonly id: string
+  readonly event: ProgressEvent
+}

@@ -1,0 +1,80 @@
+import Type, { type Static } from 'typebox'
+import { AssetView } from './asset.ts'
+import { Id } from './ids.ts'
+import { pageQuery } from './page.ts'
+
+export const taskStatuses = ['pending', 'processing', 'completed', 'failed', 'canceled'] as const
+export type TaskStatus = (typeof taskStatuses)[number]
+
+/**
+ * What a tool is given. `imageStorageKey` is the key of an own asset and stands for its assetId;
+ * `imageUrl` is taken only on our own CDN hosts (requirement A14; api.md, Tasks).
+ */
+export const TaskInput = Type.Object(
+  {
+    assetId: Type.Optional(Id),
+    imageStorageKey: Type.Optional(Type.String({ minLength: 1, maxLength: 1024 })),
+    imageUrl: Type.Optional(Type.String({ minLength: 1, maxLength: 4096 })),
+    prompt: Type.Optional(Type.String({ minLength: 1, maxLength: 32_000 })),
+    styleReferenceId: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+  },
+  { additionalProperties: false },
+)
+export type TaskInput = Static<typeof TaskInput>
+
+/** Body of POST /api/tasks and POST /api/quotes (T4). */
+export const SubmitTask = Type.Object(
+  {
+    toolSlug: Type.String({ minLength: 1, maxLength: 64, examples: ['background-remove'] }),
+    stepId: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+    parentTaskId: Type.Optional(Id),
+    input: TaskInput,
+  },
+  { additionalProperties: false },
+)
+export type SubmitTask = Static<typeof SubmitTask>
+
+/** Why a task did not complete; codes are listed in docs/task-states.md. */
+export const TaskFailure = Type.Object({ code: Type.String(), message: Type.String() })
+export type TaskFailure = Static<typeof TaskFailure>
+
+export const TaskView = Type.Object({
+  id: Id,
+  toolSlug: Type.String(),
+  stepId: Type.String(),
+  status: Type.Union(taskStatuses.map(status => Type.Literal(status))),
+  creditsCost: Type.Integer(),
+  progress: Type.Integer({ minimum: 0, maximum: 100, description: 'Percent' }),
+  error: Type.Union([TaskFailure, Type.Null()]),
+  output: Type.Union([Type.Object({ assets: Type.Array(AssetView) }), Type.Null()]),
+  parentTaskId: Type.Union([Id, Type.Null()]),
+  createdAt: Type.String({ format: 'date-time' }),
+  startedAt: Type.Union([Type.String({ format: 'date-time' }), Type.Null()]),
+  finishedAt: Type.Union([Type.String({ format: 'date-time' }), Type.Null()]),
+})
+export type TaskView = Static<typeof TaskView>
+
+export const SubmittedTask = Type.Object({
+  task: TaskView,
+  statusUrl: Type.String(),
+  streamUrl: Type.String(),
+  cancelUrl: Type.String(),
+})
+export type SubmittedTask = Static<typeof SubmittedTask>
+
+export const ListTasksQuery = Type.Object(
+  {
+    ...pageQuery,
+    status: Type.Optional(Type.Union(taskStatuses.map(status => Type.Literal(status)))),
+    toolSlug: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+  },
+  { additionalProperties: false },
+)
+export type ListTasksQuery = Static<typeof ListTasksQuery>
+
+/** The name of the queue of user tasks (T5), and all that a job of it carries. */
+export const taskQueueName = 'ai-tasks'
+export interface TaskJob {
+  readonly taskId: string
+  readonly requestId: string
+}
