@@ -43,3 +43,20 @@ export interface NumberedEvent {
   readonly id: string
   readonly event: ProgressEvent
 }
+
+/** Sent on the user's stream alone, after every change of the balance. */
+export const BalanceEvent = Type.Object({
+  type: Type.Literal('balance'),
+  balance: Type.Integer(),
+  reservedBalance: Type.Integer(),
+})
+export type BalanceEvent = Static<typeof BalanceEvent>
+
+/** What the stream of a user carries: the events of all their tasks, each naming its task. */
+export type UserEvent = (ProgressEvent & { readonly taskId: string }) | BalanceEvent
+
+/** An event with its place in the user's sequence, which is not its place in the task's. */
+export interface NumberedUserEvent {
+  readonly id: string
+  readonly event: UserEvent
+}

@@ -260,6 +260,7 @@ CREATE TABLE "tasks" (
     "progress" SMALLINT NOT NULL DEFAULT 0,
     "attempt" INTEGER NOT NULL DEFAULT 0,
     "retries" INTEGER NOT NULL DEFAULT 0,
+    "rescues" INTEGER NOT NULL DEFAULT 0,
     "lease_until" TIMESTAMPTZ(3),
     "deadline_at" TIMESTAMPTZ(3) NOT NULL,
     "dispatched_at" TIMESTAMPTZ(3),
