@@ -1,0 +1,60 @@
+import type { ProviderType } from '@funmagic/contract/tool'
+import type { Database } from '@funmagic/database/client'
+import { sql } from '@funmagic/database/sql'
+import type { Credentials } from './credentials.ts'
+
+/** A provider as the worker needs it; the key stays sealed until a call is made. */
+export interface Provider {
+  readonly id: string
+  readonly name: string
+  readonly type: ProviderType
+  readonly sealedApiKey: string | null
+  /** Replaces the vendor's address: a simulator, or a gateway of the operator's. */
+  readonly baseUrl: string | null
+  readonly isHealthy: boolean
+}
+
+export interface NewProvider {
+  readonly id: string
+  readonly name: string
+  readonly type: ProviderType
+  readonly apiKey: string
+  readonly baseUrl: string | null
+}
+
+export async function findProvider(
+  database: Database,
+  providerId: string,
+): Promise<Provider | undefined> {
+  const row = await database.prisma.provider.findUnique({ where: { id: providerId } })
+  if (row === null) return undefined
+  const { id, name, type, apiKey, baseUrl, isHealthy } = row
+  return { id, name, type, sealedApiKey: apiKey, baseUrl, isHealthy }
+}
+
+/** Writes a provider under its id, or replaces its name, type, key and address. */
+export async function saveProvider(
+  database: Database,
+  credentials: Credentials,
+  provider: NewProvider,
+): Promise<void> {
+  const sealed = credentials.seal(provider.apiKey, credentialContext(provider.id))
+  await database.query(sql`
+    INSERT INTO providers (id, name, type, api_key, base_url)
+    VALUES (${provider.id}, ${provider.name}, ${provider.type}::provider_type, ${sealed},
+      ${provider.baseUrl})
+    ON CONFLICT (id) DO UPDATE SET
+      name = excluded.name, type = excluded.type, api_key = excluded.api_key,
+      base_url = excluded.base_url, updated_at = now()`)
+}
+
+/** The key of a provider in the clear; throws CredentialError, or Error when none is set. */
+export function readApiKey(credentials: Credentials, provider: Provider): string {
+  if (provider.sealedApiKey === null) throw new Error(`provider ${provider.name} has no key`)
+  return credentials.open(provider.sealedApiKey, credentialContext(provider.id))
+}
+
+/** Binds a sealed key to its row and column, so that it opens nowhere else. */
+function credentialContext(providerId: string): string {
+  return `providers|${providerId}|api_key`
+}
