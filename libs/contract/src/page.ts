@@ -1,4 +1,6 @@
 import Type, { type Static, type TSchema } from 'typebox'
+import { isId } from './ids.ts'
+import { AppError } from './problem.ts'
 
 export const pageLimitMax = 100
 export const pageLimitDefault = 20
@@ -33,5 +35,11 @@ export interface PageRequest {
 }
 
 export type PageQuery = { limit?: number; cursor?: string }
+
+/** The place that a list's query names. Throws INVALID_CURSOR for what no list has given out. */
+export function readPage(query: PageQuery): PageRequest {
+  if (query.cursor !== undefined && !isId(query.cursor)) throw new AppError('INVALID_CURSOR')
+  return { limit: query.limit ?? pageLimitDefault, beforeId: query.cursor }
+}
 
 export type PageReply<Item extends TSchema> = Static<ReturnType<typeof Page<Item>>>
