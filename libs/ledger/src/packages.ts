@@ -1,3 +1,4 @@
+import { isId, newId } from '@funmagic/contract/ids'
 import type { Database } from '@funmagic/database/client'
 
 export interface CreditPackage {
@@ -10,20 +11,53 @@ export interface CreditPackage {
   readonly stripePriceId: string | null
 }
 
-/** The packages on sale, in their order. */
-export declare function listPackages(database: Database): Promise<CreditPackage[]>
+export interface NewPackage extends Omit<CreditPackage, 'id'> {
+  readonly sortOrder: number
+  readonly isActive: boolean
+}
+
+const packagesMax = 100
+const select = {
+  id: true,
+  name: true,
+  credits: true,
+  priceCents: true,
+  currency: true,
+  stripePriceId: true,
+} as const
+
+/** The packages on sale, in their order (C3). */
+export async function listPackages(database: Database): Promise<CreditPackage[]> {
+  return database.prisma.creditPackage.findMany({
+    where: { isActive: true },
+    orderBy: [{ sortOrder: 'asc' }, { name: 'asc' }],
+    take: packagesMax,
+    select,
+  })
+}
 
 /** The package, if it is on sale. */
-export declare function findPackage(
+export async function findPackage(
   database: Database,
   packageId: string,
-): Promise<CreditPackage | undefined>
+): Promise<CreditPackage | undefined> {
+  if (!isId(packageId)) return undefined
+  const found = await database.prisma.creditPackage.findFirst({
+    where: { id: packageId, isActive: true },
+    select,
+  })
+  return found ?? undefined
+}
 
-/** Creates or replaces the package of that name. */
-export declare function savePackage(
+/** Creates the package, or replaces the one of that name. */
+export async function savePackage(
   database: Database,
-  creditPackage: Omit<CreditPackage, 'id'> & {
-    readonly sortOrder: number
-    readonly isActive: boolean
-  },
-): Promise<CreditPackage>
+  creditPackage: NewPackage,
+): Promise<CreditPackage> {
+  return database.prisma.creditPackage.upsert({
+    where: { name: creditPackage.name },
+    create: { id: newId(), ...creditPackage },
+    update: { ...creditPackage },
+    select,
+  })
+}

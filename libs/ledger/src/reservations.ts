@@ -1,7 +1,11 @@
-import type { ReservationId, UserId } from '@funmagic/contract/ids'
+import assert from 'node:assert/strict'
+import { newId, type ReservationId, type UserId } from '@funmagic/contract/ids'
+import { AppError } from '@funmagic/contract/problem'
 import type { Queryable } from '@funmagic/database/client'
+import { sql } from '@funmagic/database/sql'
 import type { Transaction } from '@funmagic/database/transaction'
-import type { Balance } from './accounts.ts'
+import { balanceOf, type Balance } from './accounts.ts'
+import { assertCredits, reservationCreditsMax } from './credits.ts'
 
 export interface NewReservation {
   readonly userId: UserId
@@ -29,23 +33,108 @@ export class AlreadySettled extends Error {
  * Sets credits aside for a task (C4). Throws INSUFFICIENT_CREDITS and writes nothing when the
  * balance would go below zero.
  */
-export declare function reserve(
+export async function reserve(
   tx: Transaction,
   reservation: NewReservation,
-): Promise<ReservationId>
+): Promise<ReservationId> {
+  assertCredits(reservation.amount, reservationCreditsMax)
+  const { userId, amount, referenceId, deadlineAt } = reservation
+  const { rows } = await tx.query<{ id: ReservationId }>(sql`
+    WITH account AS (
+      UPDATE credits SET balance = balance - ${amount}, entry_seq = entry_seq + 1,
+        reserved_balance = reserved_balance + ${amount}, updated_at = now()
+      WHERE user_id = ${userId} AND balance >= ${amount}
+      RETURNING user_id, entry_seq, balance, reserved_balance
+    ), reservation AS (
+      INSERT INTO credit_reservations (id, user_id, reference_id, amount, deadline_at)
+      SELECT ${newId()}, user_id, ${referenceId}, ${amount}, ${deadlineAt} FROM account
+      RETURNING id
+    ), entry AS (
+      INSERT INTO credit_transactions (id, user_id, seq, type, amount, available_delta,
+        reserved_delta, balance_after, reserved_after, reference_id, reservation_id, description)
+      SELECT ${newId()}, user_id, entry_seq, 'reservation', ${-amount}, ${-amount}, ${amount},
+        balance, reserved_balance, ${referenceId}, reservation.id,
+        ${reservation.description ?? null}
+      FROM account, reservation
+    )
+    SELECT id FROM reservation
+  `)
+  if (!rows[0]) throw await insufficientCredits(tx, reservation)
+  return rows[0].id
+}
+
+async function insufficientCredits(tx: Transaction, reservation: NewReservation) {
+  const { balance } = await balanceOf(tx, reservation.userId)
+  return new AppError('INSUFFICIENT_CREDITS', {
+    details: { required: reservation.amount, balance, suggestion: 'Buy credits and try again.' },
+  })
+}
 
 /**
  * Spends at most the reserved amount; the rest returns to the balance. Throws AlreadySettled and
  * writes nothing the second time; the transaction stays usable.
  */
-export declare function confirm(
+export async function confirm(
   tx: Transaction,
   reservationId: ReservationId,
   spent: number,
-): Promise<Balance>
+): Promise<Balance> {
+  assert(Number.isSafeInteger(spent) && spent >= 0, `cannot spend ${spent} credits`)
+  return settle(tx, { reservationId, state: 'confirmed', spent })
+}
 
 /** Returns the whole reservation to the balance. Throws AlreadySettled like confirm. */
-export declare function release(tx: Transaction, reservationId: ReservationId): Promise<Balance>
+export async function release(tx: Transaction, reservationId: ReservationId): Promise<Balance> {
+  return settle(tx, { reservationId, state: 'released', spent: 0 })
+}
+
+interface Settlement {
+  readonly reservationId: ReservationId
+  readonly state: 'confirmed' | 'released'
+  readonly spent: number
+}
+
+async function settle(tx: Transaction, settlement: Settlement): Promise<Balance> {
+  const { reservationId, state, spent } = settlement
+  const type = state === 'confirmed' ? 'spend' : 'release'
+  const { rows } = await tx.query<Balance>(sql`
+    WITH settled AS (
+      UPDATE credit_reservations SET state = ${state}::credit_reservation_state,
+        spent_amount = ${spent}, settled_at = now()
+      WHERE id = ${reservationId} AND state = 'open' AND amount >= ${spent}
+      RETURNING id, user_id, reference_id, amount
+    ), account AS (
+      UPDATE credits SET balance = credits.balance + settled.amount - ${spent},
+        reserved_balance = credits.reserved_balance - settled.amount,
+        lifetime_spent = credits.lifetime_spent + ${spent},
+        entry_seq = credits.entry_seq + 1, updated_at = now()
+      FROM settled WHERE credits.user_id = settled.user_id
+      RETURNING credits.*
+    ), entry AS (
+      INSERT INTO credit_transactions (id, user_id, seq, type, amount, available_delta,
+        reserved_delta, balance_after, reserved_after, reference_id, reservation_id)
+      SELECT ${newId()}, account.user_id, entry_seq, ${type}::credit_transaction_type,
+        CASE ${state} WHEN 'confirmed' THEN -${spent}::bigint ELSE amount END,
+        amount - ${spent}, -amount, balance, reserved_balance, reference_id, settled.id
+      FROM account, settled
+    )
+    SELECT balance, reserved_balance AS "reservedBalance", lifetime_earned AS "lifetimeEarned",
+      lifetime_spent AS "lifetimeSpent", lifetime_purchased AS "lifetimePurchased"
+    FROM account
+  `)
+  if (!rows[0]) throw await refusalOf(tx, settlement)
+  return rows[0]
+}
+
+async function refusalOf(tx: Transaction, { reservationId, spent }: Settlement): Promise<Error> {
+  const { rows } = await tx.query<{ state: 'open' | 'confirmed' | 'released'; amount: number }>(
+    sql`SELECT state, amount FROM credit_reservations WHERE id = ${reservationId}`,
+  )
+  const reservation = rows[0]
+  if (!reservation) return new RangeError(`there is no reservation ${reservationId}`)
+  if (reservation.state !== 'open') return new AlreadySettled(reservationId, reservation.state)
+  return new RangeError(`cannot spend ${spent} of the ${reservation.amount} reserved credits`)
+}
 
 export interface OverdueReservation {
   readonly reservationId: ReservationId
@@ -56,7 +145,15 @@ export interface OverdueReservation {
 }
 
 /** Open reservations past their deadline, oldest first (M9). */
-export declare function findOverdueReservations(
+export async function findOverdueReservations(
   database: Queryable,
   options: { limit: number },
-): Promise<OverdueReservation[]>
+): Promise<OverdueReservation[]> {
+  const { rows } = await database.query<OverdueReservation>(sql`
+    SELECT id AS "reservationId", user_id AS "userId", reference_id AS "referenceId", amount,
+      deadline_at AS "deadlineAt"
+    FROM credit_reservations WHERE state = 'open' AND deadline_at < now()
+    ORDER BY deadline_at LIMIT ${options.limit}
+  `)
+  return rows
+}
