@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { readFile, readdir } from 'node:fs/promises'
 import { join, dirname } from 'node:path'
@@ -22,11 +23,9 @@ export async function applyMigrations(url: string): Promise<string[]> {
   try {
     await client.query(`SET lock_timeout = '60s'`)
     await client.query('SELECT pg_advisory_lock($1)', [migrationLockKey])
-    const schemaEngine = await openEngine(url)
-    const applied = await schemaEngine.applyMigrations({
-      migrationsList: await readMigrations(),
-      filters,
-    })
+    await using opened = await openEngine(url)
+    const migrationsList = await readMigrations()
+    const applied = await opened.schemaEngine.applyMigrations({ migrationsList, filters })
     return applied.appliedMigrationNames
   } finally {
     await client.end()
@@ -34,13 +33,14 @@ export async function applyMigrations(url: string): Promise<string[]> {
 }
 
 /**
- * What schema.prisma says and the migrations do not yet do, as SQL; the start of the next
- * migration. The migrations are replayed in a shadow database beside the one at `url`.
+ * The SQL that leads from an empty database to schema.prisma. Prisma's engine cannot read a
+ * PostgreSQL 18 back through its adapter, so the next migration is written from the difference
+ * of this script before and after a change.
  */
-export async function pendingScript(url: string): Promise<string> {
-  const schemaEngine = await openEngine(url)
-  const result = await schemaEngine.diff({
-    from: { tag: 'migrations', ...(await readMigrations()) },
+export async function schemaScript(url: string): Promise<string> {
+  await using opened = await openEngine(url)
+  const result = await opened.schemaEngine.diff({
+    from: { tag: 'empty' },
     to: { tag: 'schemaDatamodel', files: await readSchema() },
     script: true,
     exitCode: null,
@@ -59,11 +59,20 @@ declare const WebAssembly: {
 
 let isLoaded = false
 
-async function openEngine(url: string): Promise<engine.SchemaEngine> {
+interface OpenedEngine extends AsyncDisposable {
+  readonly schemaEngine: engine.SchemaEngine
+}
+
+async function openEngine(url: string): Promise<OpenedEngine> {
   if (!isLoaded) await loadEngine()
-  const adapter = bindMigrationAwareSqlAdapterFactory(new WholeScriptPg({ connectionString: url }))
+  const factory = new WholeScriptPg({ connectionString: url })
   const datamodels = (await readSchema()).map((file): [string, string] => [file.path, file.content])
-  return engine.SchemaEngine.new({ datamodels }, () => undefined, adapter)
+  const schemaEngine = await engine.SchemaEngine.new(
+    { datamodels },
+    () => undefined,
+    bindMigrationAwareSqlAdapterFactory(factory),
+  )
+  return { schemaEngine, [Symbol.asyncDispose]: () => factory.disposeAll() }
 }
 
 /**
@@ -71,23 +80,27 @@ async function openEngine(url: string): Promise<engine.SchemaEngine> {
  * a whole script by itself, in one implicit transaction. Guarded by migrate.test.ts.
  */
 class WholeScriptPg extends PrismaPg {
+  readonly #adapters: Adapter[] = []
+
   override async connect() {
-    return runWholeScripts(await super.connect())
+    return this.#keep(await super.connect())
   }
 
-  override async connectToShadowDb() {
-    return runWholeScripts(await super.connectToShadowDb())
+  /** The engine leaves its pools open, which would keep a database from being copied or dropped. */
+  async disposeAll(): Promise<void> {
+    await Promise.all(this.#adapters.splice(0).map(adapter => adapter.dispose()))
+  }
+
+  #keep(adapter: Adapter): Adapter {
+    adapter.executeScript = async script => {
+      await adapter.underlyingDriver().query(script)
+    }
+    this.#adapters.push(adapter)
+    return adapter
   }
 }
 
 type Adapter = Awaited<ReturnType<PrismaPg['connect']>>
-
-function runWholeScripts(adapter: Adapter): Adapter {
-  adapter.executeScript = async script => {
-    await adapter.underlyingDriver().query(script)
-  }
-  return adapter
-}
 
 /** The package ships bindings for bundlers; here the two halves are joined by hand. */
 async function loadEngine(): Promise<void> {
@@ -96,12 +109,20 @@ async function loadEngine(): Promise<void> {
   )
   const wasm = await readFile(join(dirname(entry), 'schema_engine_bg.wasm'))
   const { instance } = await WebAssembly.instantiate(wasm, {
-    './schema_engine_bg.js': { ...engine },
+    './schema_engine_bg.js': { ...engine, ...unreferencedTimers() },
   })
   engine.__wbg_set_wasm(instance.exports)
   const start = instance.exports['__wbindgen_start']
   if (typeof start === 'function') start()
   isLoaded = true
+}
+
+/** The engine never clears its 10 s lock timer, which would keep a finished process alive. */
+function unreferencedTimers(): Record<string, (work: () => void, ms: number) => unknown> {
+  const names = Object.keys(engine).filter(name => name.startsWith('__wbg_setTimeout_'))
+  return Object.fromEntries(
+    names.map(name => [name, (work: () => void, ms: number) => setTimeout(work, ms).unref()]),
+  )
 }
 
 async function readSchema(): Promise<{ path: string; content: string }[]> {
@@ -112,6 +133,12 @@ async function readSchema(): Promise<{ path: string; content: string }[]> {
       content: await readFile(join(schemaFolder, name), 'utf8'),
     })),
   )
+}
+
+/** Changes whenever a migration does; test templates are named by it. */
+export async function migrationsDigest(): Promise<string> {
+  const { migrationDirectories } = await readMigrations()
+  return createHash('sha256').update(JSON.stringify(migrationDirectories)).digest('hex')
 }
 
 async function readMigrations(): Promise<engine.MigrationList> {

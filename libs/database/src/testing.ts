@@ -1,14 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import { openDatabase, type Database } from './client.ts'
-import { applyMigrations } from './migrate.ts'
+import { applyMigrations, migrationsDigest } from './migrate.ts'
 
 /** The part of node-tap's test object that a fixture needs. */
 interface Teardown {
   teardown(work: () => unknown): void
 }
 
-const templateName = 'funmagic_test_template'
 const templateLockKey = 7_262_310_420
 const poolMax = 8
 
@@ -25,8 +24,8 @@ export async function createTestDatabase(
   const name = `test_${process.pid}_${randomBytes(4).toString('hex')}`
   await withServer(serverUrl, async client => {
     await client.query('SELECT pg_advisory_lock($1)', [templateLockKey])
-    await ensureTemplate(client, serverUrl)
-    await client.query(`CREATE DATABASE ${name} TEMPLATE ${templateName}`)
+    const template = await ensureTemplate(client, serverUrl)
+    await client.query(`CREATE DATABASE ${name} TEMPLATE ${template}`)
     await client.query('SELECT pg_advisory_unlock($1)', [templateLockKey])
   })
   const url = databaseUrl(serverUrl, name)
@@ -38,10 +37,18 @@ export async function createTestDatabase(
   return { database, url }
 }
 
-async function ensureTemplate(client: pg.Client, serverUrl: string): Promise<void> {
-  const found = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [templateName])
-  if (found.rowCount === 0) await client.query(`CREATE DATABASE ${templateName}`)
-  await applyMigrations(databaseUrl(serverUrl, templateName))
+/** One template per state of the migrations; it is marked as such only when it is complete. */
+async function ensureTemplate(client: pg.Client, serverUrl: string): Promise<string> {
+  const name = `funmagic_template_${(await migrationsDigest()).slice(0, 16)}`
+  const found = await client.query('SELECT datistemplate FROM pg_database WHERE datname = $1', [
+    name,
+  ])
+  if (found.rows[0]?.datistemplate === true) return name
+  if (found.rowCount === 1) await client.query(`DROP DATABASE ${name} WITH (FORCE)`)
+  await client.query(`CREATE DATABASE ${name}`)
+  await applyMigrations(databaseUrl(serverUrl, name))
+  await client.query(`ALTER DATABASE ${name} IS_TEMPLATE true`)
+  return name
 }
 
 async function withServer(url: string, work: (client: pg.Client) => Promise<unknown>) {

@@ -1,0 +1,81 @@
+import t from 'tap'
+import { sql } from '../src/sql.ts'
+import { createTestDatabase } from '../src/testing.ts'
+import { inTransaction, sqlStateOf } from '../src/transaction.ts'
+
+async function setup(t: { teardown(work: () => unknown): void }) {
+  const { database } = await createTestDatabase(t)
+  await database.query(sql`CREATE TABLE counters (name text PRIMARY KEY, value bigint NOT NULL)`)
+  await database.query(sql`INSERT INTO counters VALUES ('a', 0), ('b', 0)`)
+  const read = async () => {
+    const { rows } = await database.query<{ value: number }>(
+      sql`SELECT value FROM counters ORDER BY name`,
+    )
+    return rows.map(row => row.value)
+  }
+  return { database, read }
+}
+
+t.test('what a transaction wrote is there whole, or after an error not at all', async t => {
+  const { database, read } = await setup(t)
+
+  await inTransaction(database, tx => tx.query(sql`UPDATE counters SET value = 1`))
+  await t.rejects(
+    inTransaction(database, async tx => {
+      await tx.query(sql`UPDATE counters SET value = 2`)
+      throw new Error('changed my mind')
+    }),
+    { message: 'changed my mind' },
+  )
+
+  t.same(await read(), [1, 1])
+})
+
+t.test('two transactions that deadlock both end up committed', async t => {
+  const { database, read } = await setup(t)
+  const bothHoldOne = Promise.withResolvers<void>()
+  let holding = 0
+  const cross = (first: string, second: string) =>
+    inTransaction(database, async tx => {
+      await tx.query(sql`UPDATE counters SET value = value + 1 WHERE name = ${first}`)
+      holding += 1
+      if (holding === 2) bothHoldOne.resolve()
+      await bothHoldOne.promise
+      await tx.query(sql`UPDATE counters SET value = value + 1 WHERE name = ${second}`)
+    })
+
+  await Promise.all([cross('a', 'b'), cross('b', 'a')])
+
+  t.same(await read(), [2, 2])
+})
+
+t.test('an integer beyond what a number holds is an error, not a rounding', async t => {
+  const { database } = await setup(t)
+
+  await t.rejects(database.query(sql`SELECT 9007199254740993::bigint AS value`), RangeError)
+})
+
+t.test('a broken constraint is told by its SQLSTATE and is not retried', async t => {
+  const { database } = await setup(t)
+  let runs = 0
+
+  const failed = inTransaction(database, async tx => {
+    runs += 1
+    await tx.query(sql`INSERT INTO counters VALUES ('a', 1)`)
+  }).catch((error: unknown) => sqlStateOf(error))
+
+  t.equal(await failed, '23505')
+  t.equal(runs, 1)
+})
+
+t.test('after a failed transaction its connection is usable and nothing is left open', async t => {
+  const { database } = await setup(t)
+
+  await inTransaction(database, tx => tx.query(sql`SELECT nonsense`)).catch(() => undefined)
+
+  const { rows } = await database.query<{ open: number }>(
+    sql`SELECT count(*) AS open FROM pg_stat_activity
+        WHERE datname = current_database() AND state LIKE 'idle in transaction%'`,
+  )
+  t.same(rows, [{ open: 0 }])
+})
