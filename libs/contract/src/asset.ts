@@ -50,7 +50,7 @@ export type UploadTicket = Static<typeof UploadTicket>
 export const AssetView = Type.Object({
   id: Id,
   module: Type.String(),
-  visibility: Type.Union(visibilities.map(visibility => Type.Literal(visibility))),
+  visibility: Type.Enum(visibilities),
   mimeType: Type.String(),
   sizeBytes: Type.Integer(),
   width: Type.Union([Type.Integer(), Type.Null()]),

@@ -30,7 +30,7 @@ export type BalanceView = Static<typeof BalanceView>
  */
 export const CreditTransactionView = Type.Object({
   id: Id,
-  type: Type.Union(creditTransactionTypes.map(type => Type.Literal(type))),
+  type: Type.Enum(creditTransactionTypes),
   amount: Type.Integer(),
   balanceAfter: Type.Integer(),
   referenceId: Type.Union([Type.String(), Type.Null()]),

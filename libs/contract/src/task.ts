@@ -42,7 +42,7 @@ export const TaskView = Type.Object({
   id: Id,
   toolSlug: Type.String(),
   stepId: Type.String(),
-  status: Type.Union(taskStatuses.map(status => Type.Literal(status))),
+  status: Type.Enum(taskStatuses),
   creditsCost: Type.Integer(),
   progress: Type.Integer({ minimum: 0, maximum: 100, description: 'Percent' }),
   error: Type.Union([TaskFailure, Type.Null()]),
@@ -65,7 +65,7 @@ export type SubmittedTask = Static<typeof SubmittedTask>
 export const ListTasksQuery = Type.Object(
   {
     ...pageQuery,
-    status: Type.Optional(Type.Union(taskStatuses.map(status => Type.Literal(status)))),
+    status: Type.Optional(Type.Enum(taskStatuses)),
     toolSlug: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
   },
   { additionalProperties: false },

@@ -13,7 +13,7 @@ export const ToolStep = Type.Object(
   {
     id: Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,63}$', examples: ['image-gen'] }),
     name: Type.String({ minLength: 1, maxLength: 100, examples: ['Image Generation'] }),
-    type: Type.Union(stepTypes.map(type => Type.Literal(type))),
+    type: Type.Enum(stepTypes),
     providerId: Id,
     providerModel: Type.String({ minLength: 1, maxLength: 200, examples: ['gpt-image-1.5'] }),
     cost: Type.Integer({ minimum: 1, maximum: 1_000_000, description: 'Credits' }),

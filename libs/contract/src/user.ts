@@ -10,7 +10,7 @@ export const UserView = Type.Object({
   email: Type.String(),
   name: Type.String(),
   image: Type.Union([Type.String(), Type.Null()]),
-  role: Type.Union(userRoles.map(role => Type.Literal(role))),
+  role: Type.Enum(userRoles),
   emailVerified: Type.Boolean(),
   createdAt: Type.String({ format: 'date-time' }),
   updatedAt: Type.String({ format: 'date-time' }),
@@ -29,14 +29,29 @@ export const SessionView = Type.Object({
 })
 export type SessionView = Static<typeof SessionView>
 
+const Email = Type.String({
+  minLength: 3,
+  maxLength: 254,
+  pattern: '^\\P{Cc}*$',
+  examples: ['ada@example.com'],
+})
+const Password = Type.String({ minLength: 8, maxLength: 256, examples: ['correct horse battery'] })
+/** A path on the caller's own site: anything else would send people away from it. */
+const CallbackPath = Type.String({ maxLength: 2048, pattern: '^/(?![/\\\\])\\P{Cc}*$' })
+
 /** Passwords are 8 to 256 characters; the email is stored trimmed and in lower case. */
 export const SignUp = Type.Object(
   {
-    name: Type.String({ minLength: 1, maxLength: 200, examples: ['Ada'] }),
-    email: Type.String({ minLength: 3, maxLength: 254, examples: ['ada@example.com'] }),
-    password: Type.String({ minLength: 8, maxLength: 256, examples: ['correct horse battery'] }),
-    image: Type.Optional(Type.String({ maxLength: 2048 })),
-    callbackURL: Type.Optional(Type.String({ maxLength: 2048 })),
+    name: Type.String({
+      minLength: 1,
+      maxLength: 200,
+      pattern: '^\\P{Cc}*\\S\\P{Cc}*$',
+      examples: ['Ada'],
+    }),
+    email: Email,
+    password: Password,
+    image: Type.Optional(Type.String({ maxLength: 2048, pattern: '^https://[^\\s\\p{Cc}]+$' })),
+    callbackURL: Type.Optional(CallbackPath),
     rememberMe: Type.Optional(Type.Boolean()),
   },
   { additionalProperties: false },
@@ -45,9 +60,9 @@ export type SignUp = Static<typeof SignUp>
 
 export const SignIn = Type.Object(
   {
-    email: Type.String({ minLength: 1, maxLength: 254, examples: ['ada@example.com'] }),
-    password: Type.String({ minLength: 8, maxLength: 256, examples: ['correct horse battery'] }),
-    callbackURL: Type.Optional(Type.String({ maxLength: 2048 })),
+    email: Email,
+    password: Password,
+    callbackURL: Type.Optional(CallbackPath),
     rememberMe: Type.Optional(Type.Boolean()),
   },
   { additionalProperties: false },
