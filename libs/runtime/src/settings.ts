@@ -86,3 +86,74 @@ export const RedisQueueSettings = Type.Object({
     { env: 'REDIS_QUEUE_URL', secret: true },
   ),
 })
+
+export const ObjectStoreSettings = Type.Object({
+  region: setting(Type.String({ minLength: 1, description: 'Region of the buckets' }), {
+    env: 'S3_REGION',
+  }),
+  endpoint: Type.Optional(
+    setting(Type.String({ pattern: '^https?://', description: 'S3 address; AWS without it' }), {
+      env: 'S3_ENDPOINT',
+    }),
+  ),
+  publicEndpoint: Type.Optional(
+    setting(
+      Type.String({
+        pattern: '^https?://',
+        description: 'S3 address as clients reach it, when it is another than S3_ENDPOINT',
+      }),
+      { env: 'S3_PUBLIC_ENDPOINT' },
+    ),
+  ),
+  accessKey: Type.Optional(
+    setting(
+      Type.String({ minLength: 1, description: 'Without it, the credentials of the AWS role' }),
+      { env: 'S3_ACCESS_KEY' },
+    ),
+  ),
+  secretKey: Type.Optional(
+    setting(Type.String({ minLength: 1, description: 'Goes with S3_ACCESS_KEY' }), {
+      env: 'S3_SECRET_KEY',
+      secret: true,
+    }),
+  ),
+  buckets: Type.Object({
+    public: setting(Type.String({ minLength: 3, description: 'Bucket behind CDN_URL' }), {
+      env: 'S3_BUCKET_PUBLIC',
+    }),
+    private: setting(Type.String({ minLength: 3, description: 'Bucket behind PRIVATE_CDN_URL' }), {
+      env: 'S3_BUCKET_PRIVATE',
+    }),
+    admin: setting(Type.String({ minLength: 3, description: 'Bucket behind no CDN' }), {
+      env: 'S3_BUCKET_ADMIN',
+    }),
+  }),
+})
+
+export const CdnSettings = Type.Object({
+  cdnUrl: setting(
+    Type.String({ pattern: '^https?://', description: 'Address of the public distribution' }),
+    { env: 'CDN_URL' },
+  ),
+  privateCdnUrl: setting(
+    Type.String({ pattern: '^https?://', description: 'Address of the private distribution' }),
+    { env: 'PRIVATE_CDN_URL' },
+  ),
+  keyPairId: setting(
+    Type.String({ minLength: 1, description: 'Id of the public key that CloudFront checks with' }),
+    { env: 'CLOUDFRONT_KEY_PAIR_ID' },
+  ),
+  privateKey: setting(
+    Type.String({ minLength: 1, description: 'PEM of the RSA or ECDSA key that signs addresses' }),
+    { env: 'CLOUDFRONT_PRIVATE_KEY', secret: true },
+  ),
+  windowSeconds: setting(
+    Type.Integer({
+      minimum: 0,
+      maximum: 600,
+      default: 300,
+      description: 'How long a signed address stays the same',
+    }),
+    { env: 'SIGNED_URL_WINDOW_SECONDS' },
+  ),
+})

@@ -1,0 +1,68 @@
+import { AppError } from '@funmagic/contract/problem'
+import type { Place } from './asset.ts'
+
+/** What the server decides about an object when it is written (reliability S9). */
+export interface ObjectHeaders {
+  readonly mimeType: string
+  readonly cacheControl: string
+  readonly contentDisposition: string
+}
+
+export interface StoredObject extends ObjectHeaders {
+  readonly sizeBytes: number
+}
+
+export interface UploadTerms {
+  readonly mimeType: string
+  readonly sizeBytes: number
+  /** Hex; when given, the store refuses other bytes. */
+  readonly sha256: string | null
+  /** The signature depends on it and not on the clock: the same terms give the same address. */
+  readonly signedAt: Date
+  readonly expiresInSeconds: number
+}
+
+export interface UploadRequest {
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/** The store did not answer, or not as it must. Answered as UNAVAILABLE (503). */
+export class StoreFailure extends AppError {
+  constructor(cause: unknown) {
+    super('UNAVAILABLE', { cause, retryAfterSeconds: 2 })
+    this.name = 'StoreFailure'
+  }
+}
+
+/**
+ * Objects in three buckets. Every call ends within a bound or when the signal aborts, and throws
+ * StoreFailure when the store is away.
+ */
+export interface ObjectStore {
+  /** Resolves when the store answers signed requests. */
+  check(): Promise<void>
+  /** What is at the place, or undefined. */
+  find(place: Place, signal?: AbortSignal): Promise<StoredObject | undefined>
+  /** All bytes, or undefined when nothing is there; PAYLOAD_TOO_LARGE above the limit. */
+  read(place: Place, limit: { bytesMax: number }): Promise<Uint8Array | undefined>
+  /** Writes once: false, and nothing is changed, when the place is taken. The store verifies the bytes. */
+  create(place: Place, bytes: Uint8Array, headers: ObjectHeaders): Promise<boolean>
+  /** Copies and then verifies that the copy has this size and SHA-256. Repeating it is harmless. */
+  copy(copy: ObjectCopy, signal?: AbortSignal): Promise<void>
+  /** Removes the object; removing nothing is no fault. */
+  remove(place: Place): Promise<void>
+  /** One PUT of exactly these bytes to an empty place: type, length and checksum are signed. */
+  presignUpload(place: Place, terms: UploadTerms): Promise<UploadRequest>
+  /** A GET straight from the store, for admin-private assets only (A7). */
+  presignDownload(place: Place, terms: { expiresInSeconds: number }): Promise<string>
+  /** Closes the connections. */
+  close(): void
+}
+
+export interface ObjectCopy {
+  readonly from: Place
+  readonly to: Place
+  readonly headers: ObjectHeaders
+  readonly expected: { readonly sizeBytes: number; readonly sha256: string }
+}
