@@ -157,3 +157,17 @@ export const CdnSettings = Type.Object({
     { env: 'SIGNED_URL_WINDOW_SECONDS' },
   ),
 })
+
+/** The session cookie (decision 15): every service that asks who is calling reads the same one. */
+export const SessionCookieSettings = Type.Object({
+  secure: setting(
+    Type.Boolean({ default: true, description: 'False only for plain HTTP on a laptop' }),
+    { env: 'COOKIE_SECURE' },
+  ),
+  domain: Type.Optional(
+    setting(
+      Type.String({ minLength: 1, description: 'Set for a cookie that spans its subdomains' }),
+      { env: 'COOKIE_DOMAIN' },
+    ),
+  ),
+})
