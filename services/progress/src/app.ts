@@ -1,0 +1,39 @@
+import websocket from '@fastify/websocket'
+import { createServer, type HttpServer, type ServerOptions } from '@funmagic/runtime/http-server'
+import type { SessionCookie } from '@funmagic/session/cookie'
+import { registerSession, requireUser } from '@funmagic/session/require-user'
+import { socketUser } from './routes/socket-user.ts'
+import { streamTask } from './routes/stream-task.ts'
+import { streamUser } from './routes/stream-user.ts'
+import type { StreamDeps } from './stream-session.ts'
+
+export interface ProgressDeps {
+  readonly server: Omit<ServerOptions, 'service' | 'title' | 'description'>
+  readonly cookie: SessionCookie
+  readonly streaming: StreamDeps
+}
+
+const messageBytesMax = 1_024
+
+export async function buildApp({ server, cookie, streaming }: ProgressDeps): Promise<HttpServer> {
+  const httpServer = await createServer({
+    ...server,
+    service: 'progress',
+    title: 'FunMagic progress',
+    description: 'Live progress of tasks',
+  })
+  const { app } = httpServer
+  await app.register(websocket, { options: { maxPayload: messageBytesMax } })
+  await app.register(registerSession, { sessions: streaming.sessions, cookie })
+  // Streams never end by themselves, so closing must end them first.
+  app.addHook('preClose', async () => streaming.streams.closeAll())
+
+  await app.register(async signedIn => {
+    signedIn.addHook('preValidation', requireUser)
+    await signedIn.register(streamTask, streaming)
+    await signedIn.register(streamUser, streaming)
+    const { allowedOrigins } = server.http
+    await signedIn.register(socketUser, { ...streaming, allowedOrigins })
+  })
+  return httpServer
+}
