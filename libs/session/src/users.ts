@@ -1,0 +1,126 @@
+import { newId, type UserId } from '@funmagic/contract/ids'
+import { AppError } from '@funmagic/contract/problem'
+import type { UserRole, UserView } from '@funmagic/contract/user'
+import type { Queryable } from '@funmagic/database/client'
+import { sql } from '@funmagic/database/sql'
+import type { Transaction } from '@funmagic/database/transaction'
+import type { Sessions } from './session.ts'
+
+export interface User {
+  readonly id: UserId
+  readonly email: string
+  readonly name: string
+  readonly image: string | null
+  readonly role: UserRole
+  readonly emailVerified: boolean
+  readonly createdAt: Date
+  readonly updatedAt: Date
+}
+
+export interface NewUser {
+  /** In canonical form (email.ts). */
+  readonly email: string
+  readonly name: string
+  readonly image?: string | undefined
+  readonly role?: UserRole
+}
+
+/** A user with the password's hash, which is null for one who only signs in elsewhere. */
+export interface Credential {
+  readonly user: User
+  readonly passwordHash: string | null
+  readonly isSuspended: boolean
+}
+
+export const userColumns = sql`
+  users.id, users.email, users.name, users.image, users.role,
+  users.email_verified AS "emailVerified",
+  users.created_at AS "createdAt", users.updated_at AS "updatedAt"
+`
+
+/** Adds a user; throws USER_ALREADY_EXISTS when the email is taken, whoever comes second. */
+export async function createUser(tx: Queryable, user: NewUser): Promise<User> {
+  const { rows } = await tx.query<User>(sql`
+    INSERT INTO users (id, email, name, image, role)
+    VALUES (${newId()}::uuid, ${user.email}, ${user.name.normalize('NFC').trim()},
+      ${user.image ?? null}, ${user.role ?? 'user'}::user_role)
+    ON CONFLICT (email) DO NOTHING
+    RETURNING ${userColumns}
+  `)
+  if (rows[0] === undefined) throw new AppError('USER_ALREADY_EXISTS')
+  return rows[0]
+}
+
+/** Lets the user sign in with a password; belongs in the transaction that creates the user. */
+export async function addCredential(
+  tx: Transaction,
+  credential: { userId: UserId; passwordHash: string },
+): Promise<void> {
+  await tx.query(sql`
+    INSERT INTO accounts (id, user_id, provider_id, account_id, password_hash)
+    VALUES (${newId()}::uuid, ${credential.userId}::uuid, 'credential', ${credential.userId},
+      ${credential.passwordHash})
+  `)
+}
+
+/** Who signs in with this canonical email, and the hash to check the password against. */
+export async function findCredential(
+  database: Queryable,
+  email: string,
+): Promise<Credential | undefined> {
+  const { rows } = await database.query<User & Omit<Credential, 'user'>>(sql`
+    SELECT ${userColumns}, accounts.password_hash AS "passwordHash",
+      users.suspended_at IS NOT NULL AS "isSuspended"
+    FROM users
+    LEFT JOIN accounts ON accounts.user_id = users.id AND accounts.provider_id = 'credential'
+    WHERE users.email = ${email}
+  `)
+  if (rows[0] === undefined) return undefined
+  const { passwordHash, isSuspended, ...user } = rows[0]
+  return { user, passwordHash, isSuspended }
+}
+
+/** Takes effect at the user's next request, on every open session (ASVS 8.3.2); NOT_FOUND. */
+export async function changeRole(
+  sessions: Sessions,
+  change: { userId: UserId; role: UserRole },
+): Promise<User> {
+  return sessions.changeUser(change.userId, async tx => {
+    const { rows } = await tx.query<User>(sql`
+      UPDATE users SET role = ${change.role}::user_role, updated_at = now()
+      WHERE id = ${change.userId}::uuid
+      RETURNING ${userColumns}
+    `)
+    if (rows[0] === undefined) throw new AppError('NOT_FOUND')
+    return rows[0]
+  })
+}
+
+/** Ends all sessions of the user and lets none be opened until reinstateUser; NOT_FOUND. */
+export async function suspendUser(sessions: Sessions, userId: UserId): Promise<void> {
+  await sessions.changeUser(userId, async tx => {
+    const suspended = await tx.query(sql`
+      UPDATE users SET suspended_at = coalesce(suspended_at, now()), updated_at = now()
+      WHERE id = ${userId}::uuid
+    `)
+    if (suspended.rowCount === 0) throw new AppError('NOT_FOUND')
+    await tx.query(sql`DELETE FROM sessions WHERE user_id = ${userId}::uuid`)
+  })
+}
+
+/** Lets a suspended user sign in again; NOT_FOUND. */
+export async function reinstateUser(database: Queryable, userId: UserId): Promise<void> {
+  const reinstated = await database.query(sql`
+    UPDATE users SET suspended_at = NULL, updated_at = now() WHERE id = ${userId}::uuid
+  `)
+  if (reinstated.rowCount === 0) throw new AppError('NOT_FOUND')
+}
+
+/** The user as clients see it. */
+export function toUserView(user: User): UserView {
+  return {
+    ...user,
+    createdAt: user.createdAt.toISOString(),
+    updatedAt: user.updatedAt.toISOString(),
+  }
+}
