@@ -1,6 +1,7 @@
-import type { TaskId } from '@funmagic/contract/ids'
+import { newId, type TaskId } from '@funmagic/contract/ids'
 import type { ProviderType } from '@funmagic/contract/tool'
 import type { Queryable } from '@funmagic/database/client'
+import { sql } from '@funmagic/database/sql'
 import type { Claim } from './lifecycle.ts'
 
 export interface OpenCall {
@@ -19,28 +20,59 @@ export interface OpenCall {
  * Written before the request leaves (T6, T8). Returns the id of the call, which goes to the
  * provider as our reference; undefined when the claim is over, and then nothing may be sent.
  */
-export declare function recordSubmitting(
+export async function recordSubmitting(
   database: Queryable,
   call: Claim & { stepId: string; provider: ProviderType; model: string },
-): Promise<string | undefined>
+): Promise<string | undefined> {
+  const { rows } = await database.query<{ id: string }>(sql`
+    INSERT INTO provider_calls (id, task_id, step_id, attempt, provider, model)
+    SELECT ${newId()}, id, ${call.stepId}, attempt, ${call.provider}::provider_type, ${call.model}
+    FROM tasks WHERE id = ${call.taskId} AND attempt = ${call.attempt} AND status = 'processing'
+    RETURNING id
+  `)
+  return rows[0]?.id
+}
 
 /** The provider has the call: its id, and what finds the call again, without secrets. */
-export declare function recordSubmitted(
+export async function recordSubmitted(
   database: Queryable,
   call: { callId: string; providerRequestId: string; handle?: object | undefined },
-): Promise<void>
+): Promise<void> {
+  const handle = call.handle === undefined ? null : JSON.stringify(call.handle)
+  await database.query(sql`
+    UPDATE provider_calls SET state = 'submitted', updated_at = now(),
+      provider_request_id = ${call.providerRequestId}, handle = ${handle}::jsonb
+    WHERE id = ${call.callId} AND state = 'submitting'
+  `)
+}
 
 /**
  * Closes the call. `succeeded` belongs into the transaction that completes the task: a call
  * whose result is not yet ours stays open, so that a new attempt fetches it again.
  */
-export declare function recordOutcome(
+export async function recordOutcome(
   database: Queryable,
   outcome: { callId: string; state: 'succeeded' | 'failed'; errorKind?: string | undefined },
-): Promise<void>
+): Promise<void> {
+  await database.query(sql`
+    UPDATE provider_calls SET state = ${outcome.state}::provider_call_state, updated_at = now(),
+      error_kind = ${outcome.errorKind ?? null}
+    WHERE id = ${outcome.callId} AND state IN ('submitting', 'submitted')
+  `)
+}
 
 /** The newest open call of the step: with it a new attempt re-attaches instead of paying again. */
-export declare function findOpenCall(
+export async function findOpenCall(
   database: Queryable,
   step: { taskId: TaskId; stepId: string },
-): Promise<OpenCall | undefined>
+): Promise<OpenCall | undefined> {
+  const { rows } = await database.query<OpenCall>(sql`
+    SELECT id, attempt, provider, model, state, provider_request_id AS "providerRequestId",
+      handle, created_at AS "createdAt"
+    FROM provider_calls
+    WHERE task_id = ${step.taskId} AND step_id = ${step.stepId}
+      AND state IN ('submitting', 'submitted')
+    ORDER BY attempt DESC LIMIT 1
+  `)
+  return rows[0]
+}

@@ -1,6 +1,10 @@
-import type { TaskId, UserId } from '@funmagic/contract/ids'
-import type { ToolConfig, ToolStep } from '@funmagic/contract/tool'
+import { Compile } from 'typebox/compile'
+import { newId, type TaskId, type UserId } from '@funmagic/contract/ids'
+import { AppError } from '@funmagic/contract/problem'
+import { ToolConfig, type ToolStep } from '@funmagic/contract/tool'
 import type { Database } from '@funmagic/database/client'
+import { sql } from '@funmagic/database/sql'
+import { findTask } from './tasks.ts'
 
 export interface ToolType {
   readonly id: string
@@ -19,39 +23,141 @@ export interface Tool {
   readonly config: ToolConfig
   readonly creditsCost: number
   readonly isActive: boolean
+  /** Raised by every change; a task keeps the version and the step that it was submitted with. */
   readonly version: number
 }
 
 export type NewTool = Omit<Tool, 'id' | 'type' | 'version'> & { readonly typeName: string }
+export type NewToolType = Omit<ToolType, 'id'> & { readonly description?: string | null }
+
+const toolsMax = 500
+const configForm = Compile(ToolConfig)
+const select = {
+  id: true,
+  slug: true,
+  title: true,
+  description: true,
+  config: true,
+  creditsCost: true,
+  isActive: true,
+  version: true,
+  toolType: { select: { id: true, name: true, displayName: true, icon: true, color: true } },
+} as const
 
 /** The tools that users see, by title. */
-export declare function listTools(database: Database): Promise<Tool[]>
+export async function listTools(database: Database): Promise<Tool[]> {
+  const rows = await database.prisma.tool.findMany({
+    where: { isActive: true },
+    orderBy: [{ title: 'asc' }, { id: 'asc' }],
+    take: toolsMax,
+    select,
+  })
+  return rows.map(toTool)
+}
 
 /** The tool of the slug, active or not. */
-export declare function findTool(database: Database, slug: string): Promise<Tool | undefined>
+export async function findTool(database: Database, slug: string): Promise<Tool | undefined> {
+  const row = await database.prisma.tool.findUnique({ where: { slug }, select })
+  return row === null ? undefined : toTool(row)
+}
+
+type ToolRow = Omit<Tool, 'type' | 'config'> & {
+  readonly config: unknown
+  readonly toolType: ToolType
+}
+
+function toTool({ toolType, config, ...row }: ToolRow): Tool {
+  if (!configForm.Check(config)) throw new Error(`the config of tool ${row.slug} is not valid`)
+  return { ...row, config, type: toolType }
+}
 
 /** The step of the id, or the first. Throws VALIDATION_FAILED when the tool has no such step. */
-export declare function readStep(tool: Tool, stepId?: string): ToolStep
+export function readStep(tool: Tool, stepId?: string): ToolStep {
+  const { steps } = tool.config
+  const step = stepId === undefined ? steps[0] : steps.find(step => step.id === stepId)
+  if (step) return step
+  throw new AppError('VALIDATION_FAILED', {
+    details: {
+      field: 'stepId',
+      suggestion: `The steps of ${tool.slug} are ${steps.map(step => step.id).join(', ')}.`,
+    },
+  })
+}
+
+export interface StepSubmission {
+  readonly userId: UserId
+  readonly tool: Tool
+  readonly step: ToolStep
+  readonly parentTaskId?: TaskId | undefined
+}
 
 /**
  * Refuses a step whose turn has not come: a later step needs a completed task of the step before
  * as its parent (T8). Throws NOT_FOUND for a foreign parent, STEP_ORDER otherwise.
  */
-export declare function requireStepOrder(
+export async function requireStepOrder(
   database: Database,
-  submission: {
-    userId: UserId
-    tool: Tool
-    step: ToolStep
-    parentTaskId?: TaskId | undefined
-  },
-): Promise<void>
+  submission: StepSubmission,
+): Promise<void> {
+  const { userId, tool, step, parentTaskId } = submission
+  const place = tool.config.steps.findIndex(({ id }) => id === step.id)
+  const stepBefore = tool.config.steps[place - 1]
+  if (parentTaskId === undefined) {
+    if (stepBefore) throw stepOrder(stepBefore)
+    return
+  }
+  const parent = await findTask(database, { userId, taskId: parentTaskId })
+  if (!parent) throw new AppError('NOT_FOUND', { details: { field: 'parentTaskId' } })
+  if (parent.status !== 'completed') throw stepOrder(parent.step)
+  if (!stepBefore) return
+  if (parent.toolId !== tool.id || parent.step.id !== stepBefore.id) throw stepOrder(stepBefore)
+}
 
-/** Creates or replaces the type of that name; returns its id. */
-export declare function saveToolType(
-  database: Database,
-  type: Omit<ToolType, 'id'> & { readonly description?: string | null },
-): Promise<string>
+function stepOrder(stepBefore: ToolStep): AppError {
+  return new AppError('STEP_ORDER', {
+    details: {
+      field: 'parentTaskId',
+      suggestion: `Give the completed task of the step ${stepBefore.id} as parentTaskId.`,
+    },
+  })
+}
 
-/** Creates the tool, or replaces the one of that slug and raises its version if it differs. */
-export declare function saveTool(database: Database, tool: NewTool): Promise<Tool>
+/** Creates the type, or replaces the one of that name; returns its id. */
+export async function saveToolType(database: Database, type: NewToolType): Promise<string> {
+  const { id } = await database.prisma.toolType.upsert({
+    where: { name: type.name },
+    create: { id: newId(), ...type },
+    update: { ...type },
+    select: { id: true },
+  })
+  return id
+}
+
+/**
+ * Creates the tool, or replaces the one of that slug and raises its version if anything differs.
+ * Throws VALIDATION_FAILED for a config of another form and for a type that is not there.
+ */
+export async function saveTool(database: Database, tool: NewTool): Promise<Tool> {
+  if (!configForm.Check(tool.config)) throw invalidTool('config')
+  const type = await database.prisma.toolType.findUnique({ where: { name: tool.typeName } })
+  if (!type) throw invalidTool('typeName')
+  await database.query(sql`
+    INSERT INTO tools (id, slug, title, description, tool_type_id, config, credits_cost, is_active)
+    VALUES (${newId()}, ${tool.slug}, ${tool.title}, ${tool.description}, ${type.id},
+      ${JSON.stringify(tool.config)}::jsonb, ${tool.creditsCost}, ${tool.isActive})
+    ON CONFLICT (slug) DO UPDATE SET title = excluded.title, description = excluded.description,
+      tool_type_id = excluded.tool_type_id, config = excluded.config,
+      credits_cost = excluded.credits_cost, is_active = excluded.is_active,
+      version = tools.version + 1, updated_at = now()
+    WHERE (tools.title, tools.description, tools.tool_type_id, tools.config, tools.credits_cost,
+      tools.is_active) IS DISTINCT FROM (excluded.title, excluded.description,
+      excluded.tool_type_id, excluded.config, excluded.credits_cost, excluded.is_active)
+  `)
+  const saved = await findTool(database, tool.slug)
+  if (!saved) throw new Error(`tool ${tool.slug} vanished while it was saved`)
+  return saved
+}
+
+function invalidTool(field: string): AppError {
+  return new AppError('VALIDATION_FAILED', { details: { field } })
+}

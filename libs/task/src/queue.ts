@@ -1,21 +1,30 @@
-import type { TaskJob } from '@funmagic/contract/task'
-import type { Redis } from 'ioredis'
+import { Queue, Worker, type Job } from 'bullmq'
+import { Redis } from 'ioredis'
+import { taskQueueName, type TaskJob } from '@funmagic/contract/task'
 import type { WakeUp } from './outbox.ts'
 
+/**
+ * BullMQ carries wake-ups and decides nothing: a job runs once, leaves no history, and is not
+ * retried, because retries, leases and fencing are Postgres' (lifecycle.ts, sweeps.ts). With no
+ * history an id is free again as soon as its job ends, so a lost wake-up can be sent again.
+ */
 export interface QueueOptions {
-  readonly redis: Redis
+  readonly url: string
   /** Namespace of the keys; `bull` unless told. */
   readonly prefix?: string | undefined
   /** `ai-tasks` unless told. */
   readonly name?: string | undefined
+  /** Shown in CLIENT LIST. */
+  readonly connectionName: string
+  /** Told of everything that went wrong in the background. */
   readonly onError: (error: Error) => void
 }
 
 export interface ConsumerOptions extends QueueOptions {
   readonly concurrency: number
   /**
-   * Runs one wake-up. The signal aborts when the queue has given the job to somebody else, or
-   * when the consumer closes; the work must then end within a second or be handed back.
+   * Runs one wake-up. The signal aborts when the consumer closes: the work must then end or be
+   * handed back. A lost BullMQ lock does not abort it: renewLease says who owns the task.
    */
   readonly onJob: (job: TaskJob, signal: AbortSignal) => Promise<void>
 }
@@ -23,34 +32,205 @@ export interface ConsumerOptions extends QueueOptions {
 export interface QueueCounts {
   readonly waiting: number
   readonly active: number
-  readonly delayed: number
-  readonly failed: number
 }
 
-/** The producing side of the queue. `redis` must fail fast: role `queue-producer`. */
-export declare class TaskQueue {
-  constructor(options: QueueOptions)
-  /** Adds the wake-ups; one that is still waiting is not added twice. Gives up after 3 s. */
-  enqueue(wakeUps: readonly WakeUp[]): Promise<void>
-  counts(): Promise<QueueCounts>
-  [Symbol.asyncDispose](): Promise<void>
+const addTimeoutMs = 3_000
+const connectTimeoutMs = 2_000
+const retryDelayMaxMs = 2_000
+const pingTimeoutMs = 2_000
+const jobName = 'wake-up'
+
+/** The producing side of the queue. It fails fast: the outbox keeps what it could not send. */
+export class TaskQueue {
+  readonly #redis: Redis
+  readonly #queue: Queue<TaskJob, void, string>
+
+  constructor(options: QueueOptions) {
+    this.#redis = connect(options, { maxRetriesPerRequest: 1, commandTimeout: addTimeoutMs })
+    this.#queue = new Queue(options.name ?? taskQueueName, {
+      connection: this.#redis,
+      ...(options.prefix === undefined ? {} : { prefix: options.prefix }),
+      skipWaitingForReady: true,
+      defaultJobOptions: { attempts: 1, removeOnComplete: true, removeOnFail: true },
+    })
+    this.#queue.on('error', options.onError)
+  }
+
+  /**
+   * Adds the wake-ups; one that still waits in the queue is not added twice. Rejects within 3 s
+   * when Redis does not answer.
+   */
+  async enqueue(wakeUps: readonly WakeUp[]): Promise<void> {
+    const jobs = wakeUps.map(({ id, job }) => ({ name: jobName, data: job, opts: { jobId: id } }))
+    await within(addTimeoutMs, 'adding to the queue', this.#queue.addBulk(jobs))
+  }
+
+  async counts(): Promise<QueueCounts> {
+    const counting = this.#queue.getJobCounts('waiting', 'active')
+    const { waiting = 0, active = 0 } = await within(addTimeoutMs, 'counting jobs', counting)
+    return { waiting, active }
+  }
+
+  /** Resolves when Redis answers, for the health check. */
+  async ping(): Promise<void> {
+    await within(pingTimeoutMs, 'PING', this.#redis.ping())
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#queue.close()
+    this.#redis.disconnect()
+  }
 }
 
-/** The consuming side. `redis` must wait for ever on its commands: role `queue-worker`. */
-export declare class TaskConsumer {
-  constructor(options: ConsumerOptions)
-  /** Milliseconds since the consumer last asked for work or was full; grows when it is wedged. */
-  lastFetchAgeMs(): number
-  activeCount(): number
-  /** Takes no more jobs, aborts the running ones, and waits; false when the deadline came first. */
-  close(deadlineMs: number): Promise<boolean>
+/** The consuming side. It outlives any Redis outage and goes on when Redis is back. */
+export class TaskConsumer {
+  readonly #redis: Redis
+  readonly #worker: FetchStampingWorker
+  readonly #concurrency: number
+  readonly #running = new Set<AbortController>()
+  #isClosing = false
+
+  constructor(options: ConsumerOptions) {
+    this.#concurrency = options.concurrency
+    this.#redis = connect(options, { maxRetriesPerRequest: null })
+    const run = (job: Job<TaskJob>) => this.#run(job.data, options.onJob)
+    this.#worker = new FetchStampingWorker(options.name ?? taskQueueName, run, {
+      connection: this.#redis,
+      ...(options.prefix === undefined ? {} : { prefix: options.prefix }),
+      concurrency: options.concurrency,
+      removeOnComplete: { count: 0 },
+      removeOnFail: { count: 0 },
+    })
+    const report = (error: Error) => {
+      if (!this.#isClosing) options.onError(error)
+    }
+    this.#worker.on('error', report)
+    this.#worker.on('failed', (_job, error) => report(error))
+  }
+
+  async #run(job: TaskJob, onJob: ConsumerOptions['onJob']): Promise<void> {
+    const controller = new AbortController()
+    this.#running.add(controller)
+    try {
+      await onJob(job, controller.signal)
+    } finally {
+      this.#running.delete(controller)
+    }
+  }
+
+  /**
+   * Milliseconds since the consumer last asked for work, 0 while it has its hands full. Idle, it
+   * asks every 5 s; far above that it is wedged and must be restarted (fault Q-5).
+   */
+  lastFetchAgeMs(): number {
+    if (this.activeCount() >= this.#concurrency) return 0
+    return performance.now() - this.#worker.fetchedAtMs
+  }
+
+  activeCount(): number {
+    return this.#running.size
+  }
+
+  /** Resolves when Redis answers, for the health check. */
+  async ping(): Promise<void> {
+    await within(pingTimeoutMs, 'PING', this.#redis.ping())
+  }
+
+  /**
+   * Takes no more jobs, aborts the running ones and waits for them; false when the deadline came
+   * first (worker.close() waits for ever by itself).
+   */
+  async close(deadlineMs: number): Promise<boolean> {
+    this.#isClosing = true
+    const closed = this.#worker.close()
+    for (const controller of this.#running) controller.abort(new Error('the consumer is closing'))
+    const isInTime = await settlesWithin(deadlineMs, closed)
+    this.#redis.disconnect()
+    return isInTime
+  }
+}
+
+/** Knows when it last asked for a job; moveToActive is what it asks with. Guarded by a test. */
+class FetchStampingWorker extends Worker<TaskJob, void, string> {
+  fetchedAtMs = performance.now()
+
+  protected override async moveToActive(token: string, name?: string) {
+    const job = await super.moveToActive(token, name)
+    this.fetchedAtMs = performance.now()
+    return job
+  }
 }
 
 /**
- * Throws unless the queue's Redis never evicts (decision 14; BullMQ, "Going to production").
- * Where CONFIG is forbidden (ElastiCache) it calls `onUnknown` instead.
+ * Throws unless the queue's Redis never evicts (decision 14; BullMQ, "Going to production"), or
+ * when it does not answer. Where CONFIG is forbidden (ElastiCache) it calls `onUnknown` instead.
  */
-export declare function requireNoEviction(
-  redis: Redis,
+export async function requireNoEviction(
+  options: Pick<QueueOptions, 'url' | 'connectionName' | 'onError'>,
   onUnknown: (reason: Error) => void,
-): Promise<void>
+): Promise<void> {
+  const redis = connect(options, { maxRetriesPerRequest: 2 })
+  try {
+    const policy = await within(addTimeoutMs, 'reading the policy', readPolicy(redis))
+    if (policy instanceof Error) onUnknown(policy)
+    else if (policy !== 'noeviction') {
+      throw new Error(
+        `the queue's Redis has maxmemory-policy ${policy}; jobs need noeviction, or some vanish`,
+      )
+    }
+  } finally {
+    redis.disconnect()
+  }
+}
+
+async function readPolicy(redis: Redis): Promise<string | Error> {
+  try {
+    const reply = await redis.config('GET', 'maxmemory-policy')
+    const value: unknown = Array.isArray(reply) ? reply[1] : undefined
+    return typeof value === 'string' ? value : new Error('CONFIG GET says nothing of the policy')
+  } catch (error) {
+    const isRefusal = error instanceof Error && /^(NOPERM|ERR unknown command)/.test(error.message)
+    if (isRefusal) return error
+    throw new Error('the Redis of the queue cannot be asked for its policy', { cause: error })
+  }
+}
+
+type ConnectionPolicy = { maxRetriesPerRequest: number | null; commandTimeout?: number }
+
+function connect(
+  options: Pick<QueueOptions, 'url' | 'connectionName' | 'onError'>,
+  policy: ConnectionPolicy,
+): Redis {
+  const redis = new Redis(options.url, {
+    ...policy,
+    connectionName: options.connectionName,
+    connectTimeout: connectTimeoutMs,
+    retryStrategy: times => Math.min(times * 100, retryDelayMaxMs),
+  })
+  redis.on('error', options.onError)
+  return redis
+}
+
+async function within<Result>(
+  timeoutMs: number,
+  what: string,
+  work: Promise<Result>,
+): Promise<Result> {
+  const { promise: expiry, reject } = Promise.withResolvers<never>()
+  const timer = setTimeout(() => reject(new Error(`${what} took over ${timeoutMs} ms`)), timeoutMs)
+  try {
+    return await Promise.race([work, expiry])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+async function settlesWithin(timeoutMs: number, work: Promise<unknown>): Promise<boolean> {
+  const { promise: expiry, resolve } = Promise.withResolvers<false>()
+  const timer = setTimeout(() => resolve(false), timeoutMs)
+  try {
+    return await Promise.race([work.then(() => true), expiry])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,6 +1,8 @@
 import type { TaskId, UserId } from '@funmagic/contract/ids'
 import type { TaskStatus } from '@funmagic/contract/task'
 import type { Queryable } from '@funmagic/database/client'
+import { sql, type Sql } from '@funmagic/database/sql'
+import { moveStep, wakeMoved } from './task-rows.ts'
 
 /** A task that somebody has to look after. Settle each in a transaction of its own. */
 export interface StrayTask {
@@ -10,32 +12,108 @@ export interface StrayTask {
   readonly attempt: number
 }
 
+const strayColumns = sql`id AS "taskId", user_id AS "userId", status, attempt`
+
 /**
  * processing with an expired lease → pending with a wake-up at once. A task that was rescued
  * `rescuesMax` times already is left for findPoisoned (T11). Two sweepers never take the same.
  */
-export declare function rescueExpired(
+export async function rescueExpired(
   database: Queryable,
   options: { limit: number; rescuesMax: number },
-): Promise<StrayTask[]>
+): Promise<StrayTask[]> {
+  return strays(
+    database,
+    sql`
+      WITH expired AS (
+        SELECT id FROM tasks
+        WHERE status = 'processing' AND lease_until < now() AND deadline_at > now()
+          AND rescues < ${options.rescuesMax}
+        ORDER BY lease_until LIMIT ${options.limit} FOR UPDATE SKIP LOCKED
+      ), moved AS (
+        UPDATE tasks SET status = 'pending', lease_until = NULL, rescues = rescues + 1
+        FROM expired WHERE tasks.id = expired.id
+        RETURNING tasks.*
+      ), step AS (${moveStep}), wake_up AS (${wakeMoved(0)})
+      SELECT ${strayColumns} FROM moved`,
+  )
+}
 
 /** Tasks whose worker vanished once more after `rescuesMax` rescues: fail them with POISON. */
-export declare function findPoisoned(
+export async function findPoisoned(
   database: Queryable,
   options: { limit: number; rescuesMax: number },
-): Promise<StrayTask[]>
+): Promise<StrayTask[]> {
+  return strays(
+    database,
+    sql`
+      SELECT ${strayColumns} FROM tasks
+      WHERE status = 'processing' AND lease_until < now() AND rescues >= ${options.rescuesMax}
+      ORDER BY lease_until LIMIT ${options.limit}`,
+  )
+}
 
-/** Open tasks past their deadline: fail them with DEADLINE_EXCEEDED. */
-export declare function findOverdue(
+/** Open tasks past their deadline, oldest first: fail them with DEADLINE_EXCEEDED (M9, T3). */
+export async function findOverdue(
   database: Queryable,
   options: { limit: number },
-): Promise<StrayTask[]>
+): Promise<StrayTask[]> {
+  return strays(
+    database,
+    sql`
+      SELECT ${strayColumns} FROM tasks
+      WHERE status IN ('pending', 'processing') AND deadline_at < now()
+      ORDER BY deadline_at LIMIT ${options.limit}`,
+  )
+}
 
 /**
  * Writes another wake-up for pending tasks whose last one left for the queue more than
- * `olderThanMs` ago and was not followed by a claim (after FLUSHALL, for example; T3).
+ * `olderThanMs` ago and was not followed by a claim (after FLUSHALL, for example; T3). One that
+ * is still waiting in the queue is not doubled: both have the same id.
  */
-export declare function redispatchLost(
+export async function redispatchLost(
   database: Queryable,
   options: { limit: number; olderThanMs: number },
-): Promise<StrayTask[]>
+): Promise<StrayTask[]> {
+  return strays(
+    database,
+    sql`
+      WITH lost AS (
+        SELECT id FROM tasks
+        WHERE status = 'pending'
+          AND coalesce(dispatched_at, created_at)
+            < now() - ${options.olderThanMs} * interval '1 millisecond'
+          AND NOT EXISTS (SELECT FROM outbox WHERE key = tasks.id AND sent_at IS NULL)
+        ORDER BY coalesce(dispatched_at, created_at) LIMIT ${options.limit} FOR UPDATE SKIP LOCKED
+      ), moved AS (
+        UPDATE tasks SET dispatched_at = now() FROM lost WHERE tasks.id = lost.id
+        RETURNING tasks.*
+      ), wake_up AS (${wakeMoved(0)})
+      SELECT ${strayColumns} FROM moved`,
+  )
+}
+
+async function strays(database: Queryable, statement: Sql): Promise<StrayTask[]> {
+  const { rows } = await database.query<StrayTask>(statement)
+  return rows
+}
+
+export interface OpenTasks {
+  readonly pending: number
+  readonly processing: number
+  /** How long the oldest pending task has been waiting since it was submitted. */
+  readonly oldestPendingAgeMs: number
+}
+
+/** How much work there is, for the gauges that workers are scaled by. */
+export async function countOpenTasks(database: Queryable): Promise<OpenTasks> {
+  const { rows } = await database.query<OpenTasks>(sql`
+    SELECT count(*) FILTER (WHERE status = 'pending') AS pending,
+      count(*) FILTER (WHERE status = 'processing') AS processing,
+      coalesce(extract(epoch FROM now() - min(created_at) FILTER (WHERE status = 'pending'))
+        * 1000, 0)::float8 AS "oldestPendingAgeMs"
+    FROM tasks WHERE status IN ('pending', 'processing')
+  `)
+  return rows[0] ?? { pending: 0, processing: 0, oldestPendingAgeMs: 0 }
+}

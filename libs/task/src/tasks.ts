@@ -1,37 +1,11 @@
-import type { TaskId, UserId, ReservationId } from '@funmagic/contract/ids'
+import assert from 'node:assert/strict'
+import type { TaskId, UserId } from '@funmagic/contract/ids'
 import type { PageOf, PageRequest } from '@funmagic/contract/page'
 import type { TaskInput, TaskStatus } from '@funmagic/contract/task'
-import type { ToolStep } from '@funmagic/contract/tool'
 import type { Database } from '@funmagic/database/client'
-import type { FailureCode } from './task-state.ts'
+import { toTask, type Task, type TaskRow } from './task-rows.ts'
 
-/** What a completed task made: ids only, addresses are made when somebody reads them. */
-export interface TaskOutput {
-  readonly assetIds: readonly string[]
-}
-
-export interface Task {
-  readonly id: TaskId
-  readonly userId: UserId
-  readonly toolId: string
-  readonly toolSlug: string
-  readonly toolVersion: number
-  readonly step: ToolStep
-  readonly status: TaskStatus
-  readonly creditsCost: number
-  readonly progress: number
-  readonly attempt: number
-  readonly retries: number
-  readonly error: { readonly code: FailureCode; readonly message: string } | null
-  readonly output: TaskOutput | null
-  readonly parentTaskId: TaskId | null
-  readonly reservationId: ReservationId
-  readonly requestId: string
-  readonly deadlineAt: Date
-  readonly createdAt: Date
-  readonly startedAt: Date | null
-  readonly finishedAt: Date | null
-}
+export type { Task, TaskOutput } from './task-rows.ts'
 
 export interface TaskFilter {
   readonly userId: UserId
@@ -39,24 +13,90 @@ export interface TaskFilter {
   readonly toolSlug?: string | undefined
 }
 
+const findTasksMax = 500
+const include = { payload: { select: { output: true } } } as const
+
 /** The task, if it is the user's: somebody else's answers like one that is not there. */
-export declare function findTask(
+export async function findTask(
   database: Database,
   wanted: { userId: UserId; taskId: TaskId },
-): Promise<Task | undefined>
+): Promise<Task | undefined> {
+  const row = await database.prisma.task.findFirst({
+    where: { id: wanted.taskId, userId: wanted.userId },
+    include,
+  })
+  return row === null ? undefined : fromPrisma(row)
+}
 
 /** The tasks of these ids, of any user, in no order; at most 500 ids in one call. */
-export declare function findTasks(database: Database, taskIds: readonly TaskId[]): Promise<Task[]>
+export async function findTasks(database: Database, taskIds: readonly TaskId[]): Promise<Task[]> {
+  assert(taskIds.length <= findTasksMax, `at most ${findTasksMax} tasks at once`)
+  const rows = await database.prisma.task.findMany({ where: { id: { in: [...taskIds] } }, include })
+  return rows.map(fromPrisma)
+}
 
 /** What the task was given. Undefined when there is no such task. */
-export declare function findInput(
+export async function findInput(
   database: Database,
   taskId: TaskId,
-): Promise<TaskInput | undefined>
+): Promise<TaskInput | undefined> {
+  const row = await database.prisma.taskPayload.findUnique({
+    where: { taskId },
+    select: { input: true },
+  })
+  // Written by recordTask, from a TaskInput.
+  return row === null ? undefined : (row.input as TaskInput)
+}
 
 /** A user's tasks, newest first; nextCursor is the id to pass as beforeId. */
-export declare function listTasks(
+export async function listTasks(
   database: Database,
   filter: TaskFilter,
   page: PageRequest,
-): Promise<PageOf<Task>>
+): Promise<PageOf<Task>> {
+  const { userId, status, toolSlug } = filter
+  const rows = await database.prisma.task.findMany({
+    where: {
+      userId,
+      ...(status === undefined ? {} : { status }),
+      ...(toolSlug === undefined ? {} : { toolSlug }),
+      ...(page.beforeId === undefined ? {} : { id: { lt: page.beforeId } }),
+    },
+    orderBy: { id: 'desc' },
+    take: page.limit + 1,
+    include,
+  })
+  const items = rows.slice(0, page.limit).map(fromPrisma)
+  return { items, nextCursor: rows.length > page.limit ? (items.at(-1)?.id ?? null) : null }
+}
+
+type PrismaTask = TaskRow & { readonly payload: { readonly output: unknown } | null }
+
+/** Column by column, so that what is not part of a Task does not leave the library. */
+function fromPrisma({ payload, ...row }: PrismaTask): Task {
+  return toTask(
+    {
+      id: row.id,
+      userId: row.userId,
+      toolId: row.toolId,
+      toolSlug: row.toolSlug,
+      toolVersion: row.toolVersion,
+      step: row.step,
+      status: row.status,
+      creditsCost: row.creditsCost,
+      progress: row.progress,
+      attempt: row.attempt,
+      retries: row.retries,
+      errorCode: row.errorCode,
+      errorMessage: row.errorMessage,
+      parentTaskId: row.parentTaskId,
+      reservationId: row.reservationId,
+      requestId: row.requestId,
+      deadlineAt: row.deadlineAt,
+      createdAt: row.createdAt,
+      startedAt: row.startedAt,
+      finishedAt: row.finishedAt,
+    },
+    payload?.output,
+  )
+}
