@@ -171,3 +171,13 @@ export const SessionCookieSettings = Type.Object({
     ),
   ),
 })
+
+export const LimitSettings = Type.Object({
+  profile: setting(
+    Type.Union([Type.Literal('production'), Type.Literal('development')], {
+      default: 'production',
+      description: 'Rate limits as they are stored, or a thousandfold for development',
+    }),
+    { env: 'RATE_LIMIT_PROFILE' },
+  ),
+})
