@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { createTestDatabase } from '@funmagic/database/testing'
 import type { Database } from '@funmagic/database/client'
 import { sql } from '@funmagic/database/sql'
-import type { Redis } from 'ioredis'
+import { Redis } from 'ioredis'
 import t from 'tap'
 import { createSessionCache, entryLifeMs } from '../src/session-cache.ts'
 import { findEpoch, findStoredSession, hashToken } from '../src/session-rows.ts'
@@ -170,6 +170,31 @@ t.test('a revocation that died after its commit leaves nothing believed', async 
   await database.query(sql`DELETE FROM sessions WHERE user_id = ${user.id}::uuid`)
 
   t.equal(await sessions.findSession(token), undefined)
+})
+
+t.test('a sign-out by a process cut off from Redis holds where Redis is reached', async t => {
+  const { sessions: reader } = openProcess()
+  const cutOff = new Redis('redis://127.0.0.1:1', { enableOfflineQueue: false })
+  cutOff.on('error', () => undefined)
+  t.teardown(() => cutOff.disconnect())
+  const { token } = await createTestUser(database)
+  await reader.findSession(token)
+
+  await createSessions({ database, redis: cutOff }).closeSession(token)
+
+  t.equal(await reader.findSession(token), undefined)
+})
+
+t.test('after a revocation the other sessions of the user are cached again', async t => {
+  const { sessions, redis } = openProcess()
+  const cache = createSessionCache(redis, () => undefined)
+  const { user, token } = await createTestUser(database)
+  const { token: other } = await sessions.openSession(user.id, { ipAddress: null, userAgent: null })
+
+  await sessions.closeSession(other)
+  await sessions.findSession(token)
+
+  t.match(await cache.find(hashToken(token)), { user: { id: user.id } })
 })
 
 t.test('a revocation that failed to commit lets the session go on', async t => {

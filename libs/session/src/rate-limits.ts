@@ -1,0 +1,139 @@
+import { isIPv6 } from 'node:net'
+import Value from 'typebox/value'
+import type { UserId } from '@funmagic/contract/ids'
+import {
+  rateLimitDefaults,
+  RateLimitSettings,
+  type RateLimitCategory,
+} from '@funmagic/contract/rate-limit'
+import type { Queryable } from '@funmagic/database/client'
+import { sql } from '@funmagic/database/sql'
+import { linkCache, type CacheLink, type Redis } from './cache-link.ts'
+import { createLocalWindows, takeShared, type Verdict } from './rate-limit-window.ts'
+
+export type { Verdict } from './rate-limit-window.ts'
+
+/** Development multiplies every limit by a thousand (seed 004 §7). */
+export const rateLimitProfiles = ['production', 'development'] as const
+export type RateLimitProfile = (typeof rateLimitProfiles)[number]
+
+export interface RateLimitDeps {
+  readonly database: Queryable
+  readonly redis: Redis
+  readonly profile: RateLimitProfile
+  /** What the user's tier is read from; without it everybody is in the lowest one. */
+  readonly lifetimePurchasedOf?: (userId: UserId) => Promise<number>
+  /** Told of each failure of a store, while which the limits are kept by this process alone. */
+  readonly onError?: (error: unknown) => void
+}
+
+/** The limits of requirement S9. A store that is away makes them stricter, never open. */
+export interface RateLimits {
+  checkAddress(category: RateLimitCategory, ip: string): Promise<Verdict>
+  checkUser(category: RateLimitCategory, userId: UserId): Promise<Verdict>
+}
+
+const cachedSeconds = 300
+const settingsKey = 'rate_limit_settings'
+const settingsMemoMs = 5_000
+const profileFactors = { production: 1, development: 1000 } as const
+
+export function createRateLimits(deps: RateLimitDeps): RateLimits {
+  const link = linkCache(deps.redis, error => deps.onError?.(error))
+  const readSettings = rememberSettings(deps, link)
+  const takeLocal = createLocalWindows()
+
+  async function take(key: string, limit: number): Promise<Verdict> {
+    const shared = await link.attempt(redis => takeShared(redis, key, limit))
+    return shared ?? takeLocal(key, limit)
+  }
+
+  return {
+    checkAddress: async (category, ip) => {
+      const { limits } = await readSettings()
+      const limit = limits[category].max * profileFactors[deps.profile]
+      return take(`rate_limit:${networkOf(ip)}:${category}`, limit)
+    },
+    checkUser: async (category, userId) => {
+      const settings = await readSettings()
+      const multiplier = multiplierOf(settings, await readPurchased(deps, link, userId))
+      const base = settings.limits[category].max * profileFactors[deps.profile]
+      return take(`rate_limit:${userId}:${category}`, Math.max(1, Math.floor(base * multiplier)))
+    },
+  }
+}
+
+/** One look at Redis in five seconds, one at Postgres in five minutes. */
+function rememberSettings(deps: RateLimitDeps, link: CacheLink): () => Promise<RateLimitSettings> {
+  let known = rateLimitDefaults
+  let readAtMs = -Infinity
+  return async () => {
+    if (performance.now() - readAtMs < settingsMemoMs) return known
+    readAtMs = performance.now()
+    const cached = await link.attempt(redis => redis.get(settingsKey))
+    try {
+      known = typeof cached === 'string' ? parseSettings(cached) : await loadSettings(deps, link)
+    } catch (error) {
+      // Postgres is away: the limits that were last known hold.
+      deps.onError?.(error)
+    }
+    return known
+  }
+}
+
+async function loadSettings(deps: RateLimitDeps, link: CacheLink): Promise<RateLimitSettings> {
+  const { rows } = await deps.database.query<RateLimitSettings>(sql`
+    SELECT tiers, limits FROM rate_limit_settings ORDER BY updated_at DESC LIMIT 1
+  `)
+  const text = JSON.stringify(rows[0] ?? rateLimitDefaults)
+  const settings = parseSettings(text)
+  await link.attempt(redis => redis.set(settingsKey, text, 'EX', cachedSeconds))
+  return settings
+}
+
+/** A row that does not have the form is not half obeyed: the defaults hold. */
+function parseSettings(text: string): RateLimitSettings {
+  const settings: unknown = JSON.parse(text)
+  return Value.Check(RateLimitSettings, settings) ? settings : rateLimitDefaults
+}
+
+/** While Redis is away this is not asked of Postgres: the stricter limiter knows no tiers. */
+async function readPurchased(
+  deps: RateLimitDeps,
+  link: CacheLink,
+  userId: UserId,
+): Promise<number> {
+  if (deps.lifetimePurchasedOf === undefined) return 0
+  const key = `rate_limit_tier:${userId}`
+  const cached = await link.attempt(redis => redis.get(key))
+  if (cached === undefined) return 0
+  if (cached !== null) return Number(cached)
+  try {
+    const purchased = await deps.lifetimePurchasedOf(userId)
+    await link.attempt(redis => redis.set(key, purchased, 'EX', cachedSeconds))
+    return purchased
+  } catch (error) {
+    // Postgres is away: the lowest tier holds for this request.
+    deps.onError?.(error)
+    return 0
+  }
+}
+
+function multiplierOf(settings: RateLimitSettings, purchased: number): number {
+  const reached = settings.tiers.filter(tier => tier.minPurchased <= purchased)
+  const highest = reached.toSorted((a, b) => b.minPurchased - a.minPurchased)[0]
+  return highest?.multiplier ?? 1
+}
+
+/** What an address is counted under: an IPv6 subscriber holds a whole /64 (RFC 6177). */
+export function networkOf(ip: string): string {
+  const embedded = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(ip)?.[1]
+  if (embedded !== undefined) return embedded
+  const address = ip.split('%', 1)[0] ?? ip
+  if (!isIPv6(address)) return ip
+  const [head = '', tail] = new URL(`http://[${address}]`).hostname.slice(1, -1).split('::')
+  const first = head === '' ? [] : head.split(':')
+  const last = tail === undefined || tail === '' ? [] : tail.split(':')
+  const zeros = Array.from({ length: 8 - first.length - last.length }, () => '0')
+  return `${[...first, ...zeros, ...last].slice(0, 4).join(':')}::/64`
+}
