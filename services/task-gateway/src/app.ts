@@ -1,0 +1,56 @@
+import type { AssetLinks } from '@funmagic/asset/resolve-url'
+import type { Database } from '@funmagic/database/client'
+import { createServer, type HttpServer, type ServerOptions } from '@funmagic/runtime/http-server'
+import { registerRateLimits } from '@funmagic/session/limit-requests'
+import type { RateLimits } from '@funmagic/session/rate-limits'
+import {
+  registerSession,
+  requireUser,
+  type SessionPluginOptions,
+} from '@funmagic/session/require-user'
+import { cancelTask } from './routes/cancel-task.ts'
+import { getTask } from './routes/get-task.ts'
+import { getTool } from './routes/get-tool.ts'
+import { listTasks } from './routes/list-tasks.ts'
+import { listTools } from './routes/list-tools.ts'
+import { submitTask, type SubmissionDeps } from './routes/submit-task.ts'
+import { createTaskViews } from './task-views.ts'
+
+export interface GatewayDeps {
+  readonly server: Omit<ServerOptions, 'service' | 'title' | 'description'>
+  readonly session: SessionPluginOptions
+  readonly limits: RateLimits
+  readonly database: Database
+  readonly links: AssetLinks
+  readonly submission: SubmissionDeps
+}
+
+export async function buildApp(deps: GatewayDeps): Promise<HttpServer> {
+  const { database, links, submission } = deps
+  const httpServer = await createServer({
+    ...deps.server,
+    service: 'task-gateway',
+    title: 'FunMagic tasks',
+    description: 'Tools, and the tasks that run them',
+  })
+  const { app } = httpServer
+  await app.register(registerSession, deps.session)
+  await app.register(registerRateLimits, { limits: deps.limits })
+
+  await app.register(async publicRoutes => {
+    await publicRoutes.register(listTools, { database })
+    await publicRoutes.register(getTool, { database })
+  })
+
+  const taskViews = createTaskViews({ database, links })
+  const { announcer, events } = submission
+  await app.register(async signedIn => {
+    // Before the body is read: a stranger learns nothing about what is wrong with it.
+    signedIn.addHook('onRequest', requireUser)
+    await signedIn.register(submitTask, { database, links, taskViews, ...submission })
+    await signedIn.register(listTasks, { database, taskViews })
+    await signedIn.register(getTask, { database, taskViews })
+    await signedIn.register(cancelTask, { database, taskViews, announcer, events })
+  })
+  return httpServer
+}

@@ -1,0 +1,208 @@
+import type { TaskId } from '@funmagic/contract/ids'
+import type { OverdueReservation } from '@funmagic/ledger/reservations'
+import type { Logger } from '@funmagic/runtime/logger'
+import type { Metrics } from '@funmagic/runtime/metrics'
+import type { FinishedTask } from '@funmagic/task/lifecycle'
+import type { QueueCounts } from '@funmagic/task/queue'
+import type { FailureCode } from '@funmagic/task/task-state'
+import type { Task } from '@funmagic/task/tasks'
+import { Counter, Gauge } from 'prom-client'
+
+/** The steps of a sweep, in their order. */
+export type SweepStep = 'rescue' | 'poison' | 'deadline' | 'redispatch' | 'orphan' | 'purge'
+
+/** What happens in this service that operators want to know of: a number and a line each. */
+export interface Events {
+  taskSubmitted(task: Task): void
+  taskCanceled(task: FinishedTask, requestId: string): void
+  taskGivenUp(task: FinishedTask, code: FailureCode): void
+  orphanReleased(orphan: OverdueReservation): void
+  dispatched(count: number): void
+  dispatchFailed(error: unknown, failures: number): void
+  dispatchRecovered(failures: number): void
+  swept(step: SweepStep, count: number): void
+  sweepFailed(step: SweepStep, error: unknown, taskId?: TaskId): void
+  sweepEnded(): void
+  backlogSampled(backlog: { unsent: number; oldestAgeMs: number }): void
+  queueSampled(queue: string, counts: QueueCounts): void
+  sampleFailed(part: 'outbox' | 'queue', error: unknown): void
+  announcementFailed(error: unknown, userId: string): void
+  connectionFailed(part: 'postgres' | 'redis-cache' | 'redis-queue', error: unknown): void
+}
+
+export function createEvents(metrics: Metrics, logger: Logger): Events {
+  return {
+    ...createTaskEvents(metrics, logger),
+    ...createDispatchEvents(metrics, logger),
+    ...createSweepEvents(metrics, logger),
+    ...createSampleEvents(metrics, logger),
+    ...createFailureEvents(metrics, logger),
+  }
+}
+
+function createTaskEvents(
+  { registry }: Metrics,
+  logger: Logger,
+): Pick<Events, 'taskSubmitted' | 'taskCanceled' | 'taskGivenUp' | 'orphanReleased'> {
+  const registers = [registry]
+  const submissions = new Counter({
+    name: 'task_submissions_total',
+    help: 'Tasks accepted and paid for; a repeat under one Idempotency-Key counts once.',
+    labelNames: ['tool'] as const,
+    registers,
+  })
+  const cancellations = new Counter({
+    name: 'task_cancellations_total',
+    help: 'Tasks that their owner canceled before they started.',
+    labelNames: ['tool'] as const,
+    registers,
+  })
+  const givenUp = new Counter({
+    name: 'tasks_given_up_total',
+    help: 'Tasks that the sweeper failed, because no worker brought them to an end.',
+    labelNames: ['tool', 'code'] as const,
+    registers,
+  })
+  const orphans = new Counter({
+    name: 'orphan_reservations_released_total',
+    help: 'Overdue reservations without an open task; any value above 0 is a fault of ours.',
+    registers,
+  })
+  return {
+    taskSubmitted: ({ id: taskId, userId, toolSlug, creditsCost, requestId }) => {
+      submissions.inc({ tool: toolSlug })
+      logger.info({ requestId, taskId, userId, toolSlug, creditsCost }, 'task submitted')
+    },
+    taskCanceled: ({ taskId, userId, toolSlug }, requestId) => {
+      cancellations.inc({ tool: toolSlug })
+      logger.info({ requestId, taskId, userId, toolSlug }, 'task canceled')
+    },
+    taskGivenUp: ({ taskId, userId, toolSlug, attempt }, code) => {
+      givenUp.inc({ tool: toolSlug, code })
+      logger.warn({ taskId, userId, toolSlug, attempt, code }, 'task given up')
+    },
+    orphanReleased: orphan => {
+      orphans.inc()
+      logger.error({ ...orphan }, 'reservation without a task released')
+    },
+  }
+}
+
+function createDispatchEvents(
+  { registry }: Metrics,
+  logger: Logger,
+): Pick<Events, 'dispatched' | 'dispatchFailed' | 'dispatchRecovered'> {
+  const wakeUps = new Counter({
+    name: 'outbox_sent_total',
+    help: 'Wake-ups that reached the queue.',
+    registers: [registry],
+  })
+  const failed = new Counter({
+    name: 'outbox_failures_total',
+    help: 'Batches that did not reach the queue; they are sent again.',
+    registers: [registry],
+  })
+  return {
+    dispatched: count => wakeUps.inc(count),
+    dispatchFailed: (error, failures) => {
+      failed.inc()
+      // Once per outage: the gauges tell how long it lasts.
+      if (failures === 1) logger.error({ err: error }, 'wake-ups cannot be sent')
+    },
+    dispatchRecovered: failures => logger.info({ failures }, 'wake-ups are sent again'),
+  }
+}
+
+function createSweepEvents(
+  { registry }: Metrics,
+  logger: Logger,
+): Pick<Events, 'swept' | 'sweepFailed' | 'sweepEnded'> {
+  const actions = new Counter({
+    name: 'sweep_actions_total',
+    help: 'Rows that a step of the sweeper has put right.',
+    labelNames: ['step'] as const,
+    registers: [registry],
+  })
+  const failures = new Counter({
+    name: 'sweep_failures_total',
+    help: 'Failures of a step of the sweeper; it is tried again at the next sweep.',
+    labelNames: ['step'] as const,
+    registers: [registry],
+  })
+  const lastEnd = new Gauge({
+    name: 'sweep_last_end_timestamp_seconds',
+    help: 'When the last sweep ended; a standstill means that nothing is rescued.',
+    registers: [registry],
+  })
+  return {
+    swept: (step, count) => {
+      actions.inc({ step }, count)
+      if (step !== 'purge') logger.warn({ step, count }, 'swept')
+    },
+    sweepFailed: (step, error, taskId) => {
+      failures.inc({ step })
+      logger.error({ err: error, step, taskId }, 'a step of the sweeper failed')
+    },
+    sweepEnded: () => lastEnd.setToCurrentTime(),
+  }
+}
+
+function createSampleEvents(
+  { registry }: Metrics,
+  logger: Logger,
+): Pick<Events, 'backlogSampled' | 'queueSampled' | 'sampleFailed'> {
+  const registers = [registry]
+  const labelNames = ['queue'] as const
+  const unsent = new Gauge({
+    name: 'outbox_unsent',
+    help: 'Wake-ups that are due and have not reached the queue.',
+    registers,
+  })
+  const oldest = new Gauge({
+    name: 'outbox_oldest_unsent_age_seconds',
+    help: 'For how long the oldest of them has been due.',
+    registers,
+  })
+  const waiting = new Gauge({ name: 'bullmq_waiting', help: 'Waiting.', labelNames, registers })
+  const active = new Gauge({ name: 'bullmq_active', help: 'Running.', labelNames, registers })
+  const failed = new Gauge({ name: 'bullmq_failed', help: 'Failed.', labelNames, registers })
+  return {
+    backlogSampled: backlog => {
+      unsent.set(backlog.unsent)
+      oldest.set(backlog.oldestAgeMs / 1000)
+    },
+    queueSampled: (queue, counts) => {
+      waiting.set({ queue }, counts.waiting)
+      active.set({ queue }, counts.active)
+      failed.set({ queue }, counts.failed)
+    },
+    sampleFailed: (part, error) => logger.warn({ err: error, part }, 'not sampled'),
+  }
+}
+
+function createFailureEvents(
+  { registry }: Metrics,
+  logger: Logger,
+): Pick<Events, 'announcementFailed' | 'connectionFailed'> {
+  const lostAnnouncements = new Counter({
+    name: 'task_announcements_lost_total',
+    help: 'Changes that were not pushed to a stream; its watchers find them by themselves.',
+    registers: [registry],
+  })
+  const failures = new Counter({
+    name: 'connection_failures_total',
+    help: 'Connections that broke outside a request.',
+    labelNames: ['part'] as const,
+    registers: [registry],
+  })
+  return {
+    announcementFailed: (error, userId) => {
+      lostAnnouncements.inc()
+      logger.warn({ err: error, userId }, 'change not pushed')
+    },
+    connectionFailed: (part, error) => {
+      failures.inc({ part })
+      logger.warn({ err: error, part }, 'connection failed')
+    },
+  }
+}

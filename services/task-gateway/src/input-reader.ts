@@ -1,0 +1,106 @@
+import type { Asset } from '@funmagic/asset/asset'
+import { findAsset, findAssetByKey, listAssetsOfTasks } from '@funmagic/asset/catalog'
+import type { AssetLinks } from '@funmagic/asset/resolve-url'
+import { uploadMimeTypes } from '@funmagic/contract/asset'
+import type { TaskId, UserId } from '@funmagic/contract/ids'
+import { AppError } from '@funmagic/contract/problem'
+import type { TaskInput } from '@funmagic/contract/task'
+import type { ToolStep } from '@funmagic/contract/tool'
+import type { Database } from '@funmagic/database/client'
+import { findCapability, requireHonoured, type Capability } from '@funmagic/provider/capability'
+import { findProvider } from '@funmagic/provider/providers'
+import type { Tool } from '@funmagic/task/catalog'
+
+export interface InputDeps {
+  readonly database: Database
+  readonly links: Pick<AssetLinks, 'findKey'>
+}
+
+export interface GivenInput {
+  readonly userId: UserId
+  readonly tool: Tool
+  readonly step: ToolStep
+  readonly parentTaskId: TaskId | undefined
+  readonly input: TaskInput
+}
+
+/**
+ * What the task is to work on, as it is recorded: a picture is always the id of the user's own
+ * asset, however it was named (A14), and the prompt holds the words of the chosen style, so that
+ * the task keeps them when the tool changes (T7). A later step without a picture takes the first
+ * one that its parent made. Throws NOT_FOUND for a picture that is not the user's, and
+ * INVALID_INPUT, naming the field, for what the step's model would ignore or reject.
+ */
+export async function readInput(deps: InputDeps, given: GivenInput): Promise<TaskInput> {
+  const capability = await readCapability(deps.database, given.step)
+  const asset = (await findNamed(deps, given)) ?? (await findInherited(deps, given, capability))
+  const prompt = promptOf(given.tool, given.input)
+  requireHonoured(capability, { hasPicture: asset !== undefined, prompt })
+  return {
+    ...(asset === undefined ? {} : { assetId: asset.id }),
+    ...(prompt === undefined ? {} : { prompt }),
+  }
+}
+
+/** A step that nobody can run is an operator's fault, but the user must not pay to learn it. */
+async function readCapability(database: Database, step: ToolStep): Promise<Capability> {
+  const provider = await findProvider(database, step.providerId)
+  const capability = provider && findCapability(provider.type, step)
+  if (capability !== undefined) return capability
+  const suggestion = 'This step cannot be run at the moment. Choose another one.'
+  throw new AppError('INVALID_INPUT', { details: { field: 'stepId', suggestion } })
+}
+
+const pictureFields = ['assetId', 'imageStorageKey', 'imageUrl'] as const
+
+async function findNamed(deps: InputDeps, given: GivenInput): Promise<Asset | undefined> {
+  const fields = pictureFields.filter(name => given.input[name] !== undefined)
+  const [field, second] = fields
+  if (field === undefined) return undefined
+  if (second !== undefined) throw invalid(second, 'Name the picture in one way only.')
+
+  const asset = await findOwn(deps, given)
+  if (asset === undefined) throw new AppError('NOT_FOUND', { details: { field: `input.${field}` } })
+  if (!isPicture(asset)) throw invalid(field, 'Choose a picture.')
+  return asset
+}
+
+async function findOwn(deps: InputDeps, given: GivenInput): Promise<Asset | undefined> {
+  const { database, links } = deps
+  const { userId } = given
+  const { assetId, imageStorageKey, imageUrl } = given.input
+  if (assetId !== undefined) return findAsset(database, { userId, assetId })
+  const storageKey = imageStorageKey ?? (imageUrl && links.findKey(imageUrl))
+  if (storageKey === undefined) {
+    throw invalid('imageUrl', 'Only addresses on our own CDN are taken. Upload the picture first.')
+  }
+  return findAssetByKey(database, { userId, storageKey })
+}
+
+async function findInherited(
+  { database }: InputDeps,
+  { userId, parentTaskId }: GivenInput,
+  capability: Capability,
+): Promise<Asset | undefined> {
+  if (parentTaskId === undefined || capability.picture === 'refused') return undefined
+  const assets = await listAssetsOfTasks(database, { userId, taskIds: [parentTaskId] })
+  return assets.get(parentTaskId)?.find(isPicture)
+}
+
+function promptOf(tool: Tool, { prompt, styleReferenceId }: TaskInput): string | undefined {
+  if (prompt !== undefined && /^[\s\p{C}]*$/u.test(prompt))
+    throw invalid('prompt', 'Say something.')
+  if (styleReferenceId === undefined) return prompt
+  const style = tool.config.styleReferences?.find(({ id }) => id === styleReferenceId)
+  if (style === undefined) throw invalid('styleReferenceId', 'This tool has no such style.')
+  return prompt === undefined ? style.prompt : `${prompt}\n\n${style.prompt}`
+}
+
+function isPicture(asset: Asset): boolean {
+  const mimeTypes: readonly string[] = uploadMimeTypes
+  return mimeTypes.includes(asset.mimeType)
+}
+
+function invalid(field: keyof TaskInput, suggestion: string): AppError {
+  return new AppError('INVALID_INPUT', { details: { field: `input.${field}`, suggestion } })
+}

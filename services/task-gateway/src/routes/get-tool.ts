@@ -1,0 +1,26 @@
+import { AppError, problems } from '@funmagic/contract/problem'
+import { ToolView } from '@funmagic/contract/tool'
+import type { Database } from '@funmagic/database/client'
+import type { RoutePlugin } from '@funmagic/runtime/http-server'
+import { findTool } from '@funmagic/task/catalog'
+import Type from 'typebox'
+import { toToolView } from '../tool-view.ts'
+
+/** A tool that is switched off answers like one that does not exist (M1). */
+export const getTool: RoutePlugin<{ database: Database }> = async (app, { database }) => {
+  app.get(
+    '/api/tools/:slug',
+    {
+      schema: {
+        summary: 'One tool',
+        params: Type.Object({ slug: Type.String() }),
+        response: { 200: ToolView, ...problems('NOT_FOUND') },
+      },
+    },
+    async request => {
+      const tool = await findTool(database, request.params.slug)
+      if (tool === undefined || !tool.isActive) throw new AppError('NOT_FOUND')
+      return toToolView(tool)
+    },
+  )
+}
