@@ -93,11 +93,13 @@ function validationProblem(error: FastifyError): AppError {
 const unavailableCodes =
   /^(08...|57P0.|53[0-4]00|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|P1001|P1017)$/
 
+// node-postgres and ioredis give these no code.
+const unavailableMessages =
+  /timeout exceeded when trying to connect|Connection terminated|Connection is closed|Command timed out|max retries per request/
+
 /** A dependency is away (reliability P-1 to P-4): the client may come again. */
 function isUnavailable(error: Error & { code?: unknown }): boolean {
   if (typeof error.code === 'string' && unavailableCodes.test(error.code)) return true
-  if (/timeout exceeded when trying to connect|Connection terminated/.test(error.message)) {
-    return true
-  }
+  if (unavailableMessages.test(error.message)) return true
   return error.cause instanceof Error && isUnavailable(error.cause)
 }

@@ -62,12 +62,6 @@ export async function follow<Data extends FrameData>(
     if (source.isLast(event)) stream.close('finished')
   }
 
-  /** Without events to replay the stream begins behind the newest one. */
-  const startFrom = (lastId: string | undefined): void => {
-    stream.lastId = lastId ?? stream.lastId
-    last = parsePosition(lastId)
-  }
-
   const readOn = async (): Promise<void> => {
     const replay = await source.read(last === undefined ? undefined : `${last.epoch}-${last.n}`)
     if (replay.gap) {
@@ -75,7 +69,6 @@ export async function follow<Data extends FrameData>(
       last = parsePosition(replay.lastId)
     }
     for (const event of replay.events) deliver(event)
-    if (last === undefined) startFrom(replay.lastId)
   }
 
   const catchUpOnce = async (): Promise<void> => {

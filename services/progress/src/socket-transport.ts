@@ -15,6 +15,8 @@ const closeCodes: Readonly<Record<CloseReason, number>> = {
 
 /** Sends frames as JSON messages; an incoming message is a fault of the client. */
 export function openSocket(socket: WebSocket, onGone: () => void): StreamTransport {
+  // A client that left before this line has no close to tell any more.
+  if (socket.readyState !== socket.OPEN) setImmediate(onGone)
   socket.once('close', onGone)
   socket.once('error', onGone)
   socket.once('message', () => socket.close(1008, 'this socket only sends'))

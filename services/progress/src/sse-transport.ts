@@ -21,7 +21,9 @@ export function openServerSentEvents(reply: FastifyReply, onGone: () => void): S
     'x-accel-buffering': 'no',
   })
   raw.write(`retry: ${reconnectAfterMs}\n\n`)
-  raw.once('close', onGone)
+  // A client that left before this line has no close to tell any more.
+  if (raw.destroyed) setImmediate(onGone)
+  else raw.once('close', onGone)
   return {
     send: frame => {
       raw.write(encodeServerSentEvent(frame))

@@ -1,4 +1,5 @@
 import type { UserEvent } from '@funmagic/contract/progress'
+import type { Redis } from '@funmagic/runtime/redis'
 import type { UserId } from '@funmagic/contract/ids'
 import { readUserEvents } from '@funmagic/task/progress-channel'
 import type { Source } from './follow.ts'
@@ -11,12 +12,17 @@ export function userSource(deps: Omit<SourceDeps, 'database'>, userId: UserId): 
       deps.reconnections.keep(watcher.onReconnect, () =>
         deps.subscriber.watchUser(userId, watcher.listener),
       ),
-    read: async afterId => {
-      const replay = await readUserEvents(deps.redis, userId, afterId)
-      // Whoever comes without a last id wants what happens from here on, not the history.
-      return afterId === undefined ? { ...replay, events: [] } : replay
-    },
+    read: afterId => readUserEvents(deps.redis, userId, afterId),
     snapshot: async () => ({ type: 'reset', userId }),
     isLast: () => false,
   }
+}
+
+/**
+ * Where a stream begins for who comes without a last id: behind the newest event. They want what
+ * happens from here on, not the history.
+ */
+export async function newestIdOf(redis: Redis, userId: UserId): Promise<string | undefined> {
+  const { lastId } = await readUserEvents(redis, userId)
+  return lastId
 }

@@ -6,7 +6,7 @@ import { readLastId } from '../event-position.ts'
 import { follow } from '../follow.ts'
 import { openStream, type StreamDeps } from '../stream-session.ts'
 import { openSocket } from '../socket-transport.ts'
-import { userSource } from '../user-source.ts'
+import { newestIdOf, userSource } from '../user-source.ts'
 
 const Query = Type.Object(
   { lastEventId: Type.Optional(Type.String({ maxLength: 64 })) },
@@ -44,11 +44,12 @@ export const socketUser: RoutePlugin<SocketDeps> = async (app, deps) => {
     },
     async (socket, request) => {
       const userId = userOf(request).id
-      const lastId = readLastId(request.query.lastEventId)
+      const lastId = readLastId(request.query.lastEventId) ?? (await newestIdOf(deps.redis, userId))
       const transport = (onGone: () => void) => openSocket(socket, onGone)
       const stream = openStream(deps, { request, lastId, transport })
       stream.send({ type: 'connected', userId })
-      await follow(stream, userSource(deps, userId), deps.events)
+      const following = await follow(stream, userSource(deps, userId), deps.events)
+      if (!following.isLive) stream.close('failed')
     },
   )
 }

@@ -50,11 +50,12 @@ export const streamTask: RoutePlugin<StreamDeps> = async (app, deps) => {
       const stream = openStream(deps, { request, lastId, transport })
       stream.send({ type: 'connected', ...snapshotOf(task) })
       stream.onClose(deps.safetyPoll.watch(task.id, finished => endFrom(stream, finished)))
-      const follower = await follow(stream, source, deps.events)
+      const following = await follow(stream, source, deps.events)
       const current = await findTask(deps.database, wanted)
-      if (current !== undefined && (!follower.isLive || hasSettled(current))) {
+      if (current !== undefined && (!following.isLive || hasSettled(current))) {
         endFrom(stream, current)
       }
+      if (!following.isLive) stream.close('failed')
     },
   )
 }

@@ -6,7 +6,7 @@ import { readLastId } from '../event-position.ts'
 import { follow } from '../follow.ts'
 import { openServerSentEvents } from '../sse-transport.ts'
 import { openStream, type StreamDeps } from '../stream-session.ts'
-import { userSource } from '../user-source.ts'
+import { newestIdOf, userSource } from '../user-source.ts'
 
 const Headers = Type.Object({
   'last-event-id': Type.Optional(Type.String({ description: 'The id of the last frame received' })),
@@ -31,12 +31,14 @@ export const streamUser: RoutePlugin<StreamDeps> = async (app, deps) => {
     },
     async (request, reply) => {
       const userId = userOf(request).id
-      const lastId = readLastId(request.headers['last-event-id'])
       deps.streams.requirePlace(userId)
+      const lastId =
+        readLastId(request.headers['last-event-id']) ?? (await newestIdOf(deps.redis, userId))
       const transport = (onGone: () => void) => openServerSentEvents(reply, onGone)
       const stream = openStream(deps, { request, lastId, transport })
       stream.send({ type: 'connected', userId })
-      await follow(stream, userSource(deps, userId), deps.events)
+      const following = await follow(stream, userSource(deps, userId), deps.events)
+      if (!following.isLive) stream.close('failed')
     },
   )
 }
