@@ -248,10 +248,10 @@ function homeInside() {
 
 const installFailures = [
   {
-    sign: /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|FETCH|ERR_SOCKET/,
+    sign: /ENOTFOUND|EAI_AGAIN|ECONN|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|FETCH|ERR_SOCKET/,
     advice:
       'The npm registry could not be reached. Check the connection, the proxy (HTTPS_PROXY) and ' +
-      'the registry (`npm config get registry`), then run the command again: it goes on where it stopped.',
+      'the registry (`npm config get registry`), then run the command again: it goes on from here.',
   },
   {
     sign: /CERT|SELF_SIGNED|UNABLE_TO_VERIFY/,
@@ -263,14 +263,14 @@ const installFailures = [
   {
     sign: /EACCES|EPERM|EROFS/,
     advice:
-      'A file could not be written. If node_modules or ~/.npm belongs to another user (after a run ' +
-      'with sudo), give it back with chown or delete it.',
+      'A file could not be written. If node_modules or ~/.npm belongs to another user (after a ' +
+      'run with sudo), give it back with chown or delete it.',
   },
   {
     sign: /OUTDATED_LOCKFILE|LOCKFILE_CONFIG_MISMATCH/,
     advice:
-      'A package.json asks for something that pnpm-lock.yaml does not have. Whoever changed it runs ' +
-      `\`npx pnpm@${pnpmVersion} install\` and commits the lockfile.`,
+      'A package.json asks for something that pnpm-lock.yaml does not have. Whoever changed it ' +
+      `runs \`npx pnpm@${pnpmVersion} install\` and commits the lockfile.`,
   },
 ]
 
@@ -343,8 +343,8 @@ function scriptEnvironment() {
 }
 
 /**
- * The child ends first and decides the exit code, so this process outlives every signal. A Ctrl-C in
- * a terminal reaches the child by itself; sent on, it would count as the second, impatient one.
+ * The child ends first and decides the exit code, so this process outlives every signal. A Ctrl-C
+ * in a terminal reaches the child by itself; sent on, it would count as a second, impatient one.
  */
 function forwardSignals(child) {
   const handlers = ['SIGINT', 'SIGTERM', 'SIGHUP'].map(signal => {
