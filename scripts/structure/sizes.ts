@@ -40,7 +40,7 @@ function checkFileLength(file: SourceFile): Finding[] {
 /** A line that only carries an address may be longer: an address can't be broken. */
 function checkColumns(file: SourceFile): Finding[] {
   return file.text.split('\n').flatMap((line, index) => {
-    const columns = [...line].length
+    const columns = Array.from(line).length
     if (columns <= columnsMax || /^\s*(\/\/|\*|\/\*\*)?\s*\S*https?:\/\/\S+$/.test(line)) return []
     const message = `${columns} columns, at most ${columnsMax}`
     return [fail(file, file.lineStarts[index] ?? 0, 'line-width', message)]
