@@ -1,0 +1,212 @@
+import t, { type Test } from 'tap'
+import type { TaskJob } from '@funmagic/contract/task'
+import { requireNoEviction, TaskConsumer, TaskQueue, type ConsumerOptions } from '../src/queue.ts'
+import { sharedQueue, startOwnRedis } from './redis-fixture.ts'
+import { until } from './task-fixture.ts'
+
+const wakeUp = (taskId: string, attempt = 0) => {
+  return { id: `${taskId}-${attempt}`, job: { taskId, requestId: 'r' } }
+}
+
+function setup(t: Test, place = sharedQueue()) {
+  const errors: Error[] = []
+  const connection = {
+    ...place,
+    connectionName: 'test',
+    onError: (error: Error) => errors.push(error),
+  }
+  const queue = new TaskQueue(connection)
+  t.teardown(() => queue[Symbol.asyncDispose]())
+  const consume = (changes: Partial<ConsumerOptions> & Pick<ConsumerOptions, 'onJob'>) => {
+    const consumer = new TaskConsumer({ ...connection, concurrency: 5, ...changes })
+    t.teardown(() => consumer.close(1_000))
+    return consumer
+  }
+  return { queue, consume, errors, connection }
+}
+
+t.test('every wake-up reaches a consumer with the ids and nothing else', async t => {
+  const { queue, consume } = setup(t)
+  const jobs: TaskJob[] = []
+  consume({ onJob: async job => void jobs.push(job) })
+
+  await queue.enqueue([wakeUp('a'), wakeUp('b')])
+  await until(() => jobs.length === 2)
+
+  t.strictSame(new Set(jobs.map(job => JSON.stringify(job))).size, 2)
+  t.match(jobs, [{ requestId: 'r' }, { requestId: 'r' }])
+})
+
+t.test('a repeat of a wake-up that still waits collapses', async t => {
+  const { queue } = setup(t)
+
+  await queue.enqueue([wakeUp('a'), wakeUp('a')])
+  await queue.enqueue([wakeUp('a'), wakeUp('a', 1)])
+
+  t.strictSame(await queue.counts(), { waiting: 2, active: 0, failed: 0 })
+})
+
+t.test('the same wake-up can be sent again once its job has ended, well or badly', async t => {
+  const { queue, consume, errors } = setup(t)
+  let runs = 0
+  consume({
+    onJob: async () => {
+      runs++
+      if (runs === 2) throw new Error('Postgres is down')
+    },
+  })
+
+  for (let sent = 1; sent <= 3; sent++) {
+    await until(async () => {
+      await queue.enqueue([wakeUp('a')])
+      return runs >= sent
+    })
+  }
+
+  t.ok(runs >= 3)
+  t.match(errors, [{ message: 'Postgres is down' }])
+})
+
+t.test('a job that fails is not tried again by the queue', async t => {
+  const { queue, consume, errors } = setup(t)
+  const runs: string[] = []
+  consume({
+    onJob: async ({ taskId }) => {
+      runs.push(taskId)
+      if (taskId === 'bad') throw new Error('no')
+    },
+  })
+
+  await queue.enqueue([wakeUp('bad'), wakeUp('good')])
+  await until(() => runs.includes('good') && errors.length === 1)
+  await until(async () => (await queue.counts()).active === 0)
+
+  t.strictSame(runs.toSorted(), ['bad', 'good'])
+  t.strictSame(await queue.counts(), { waiting: 0, active: 0, failed: 0 })
+})
+
+t.test('no more jobs run at once than allowed', async t => {
+  const { queue, consume } = setup(t)
+  let running = 0
+  let most = 0
+  let done = 0
+  consume({
+    concurrency: 2,
+    onJob: async () => {
+      most = Math.max(most, ++running)
+      await new Promise(resolve => setImmediate(resolve))
+      running--
+      done++
+    },
+  })
+
+  await queue.enqueue(Array.from({ length: 12 }, (_, i) => wakeUp(`t${i}`)))
+  await until(() => done === 12)
+
+  t.ok(most <= 2)
+})
+
+t.test('closing takes no more jobs, aborts the running ones and waits for them', async t => {
+  const { queue, consume } = setup(t)
+  const seen: string[] = []
+  const consumer = consume({
+    concurrency: 1,
+    onJob: (_job, signal) =>
+      new Promise(resolve => {
+        seen.push('started')
+        signal.addEventListener('abort', () => {
+          seen.push('handed back')
+          resolve()
+        })
+      }),
+  })
+  await queue.enqueue([wakeUp('a'), wakeUp('b')])
+  await until(() => consumer.activeCount() === 1)
+
+  t.equal(await consumer.close(5_000), true)
+
+  t.strictSame(seen, ['started', 'handed back'])
+  t.match(await queue.counts(), { waiting: 1 })
+})
+
+t.test('closing gives up at its deadline', async t => {
+  const { queue, consume } = setup(t)
+  const { promise: stuck, resolve: release } = Promise.withResolvers<void>()
+  const consumer = consume({ onJob: () => stuck })
+  await queue.enqueue([wakeUp('a')])
+  await until(() => consumer.activeCount() === 1)
+
+  t.equal(await consumer.close(50), false)
+  release()
+})
+
+t.test('a consumer that waits for work shows that it is alive', async t => {
+  const { queue, consume } = setup(t)
+  const { promise: working, resolve: finish } = Promise.withResolvers<void>()
+  const consumer = consume({ concurrency: 1, onJob: () => working })
+  const first = consumer.lastFetchAgeMs()
+  await until(() => consumer.lastFetchAgeMs() > first + 20)
+  await queue.enqueue([wakeUp('a')])
+  await until(() => consumer.activeCount() === 1)
+
+  t.equal(consumer.lastFetchAgeMs(), 0)
+  finish()
+  await until(() => consumer.activeCount() === 0)
+
+  await t.resolves(until(() => consumer.lastFetchAgeMs() < 1_000))
+})
+
+t.test('adding to a dead Redis fails within its deadline instead of hanging', async t => {
+  const own = await startOwnRedis(t)
+  const { queue } = setup(t, { url: own.url, prefix: 'bull' })
+  await queue.ping()
+  await own.kill()
+  const startedAt = performance.now()
+
+  await t.rejects(queue.enqueue([wakeUp('a')]))
+
+  t.ok(performance.now() - startedAt < 4_000)
+})
+
+t.test('a consumer goes on by itself when Redis is back', async t => {
+  const own = await startOwnRedis(t)
+  const { queue, consume } = setup(t, { url: own.url, prefix: 'bull' })
+  const jobs: TaskJob[] = []
+  consume({ onJob: async job => void jobs.push(job) })
+  await queue.enqueue([wakeUp('a')])
+  await until(() => jobs.length === 1)
+
+  await own.kill()
+  await own.start()
+  await until(() =>
+    queue.enqueue([wakeUp('b')]).then(
+      () => true,
+      () => false,
+    ),
+  )
+
+  await t.resolves(until(() => jobs.some(({ taskId }) => taskId === 'b')))
+})
+
+t.test('a Redis that evicts is refused, one that does not is taken', async t => {
+  const evicting = await startOwnRedis(t, '--maxmemory-policy', 'allkeys-lru')
+  const { connection } = setup(t)
+  const unknown: Error[] = []
+  const check = (url: string) =>
+    requireNoEviction({ ...connection, url }, reason => unknown.push(reason))
+
+  await t.rejects(check(evicting.url), /maxmemory-policy allkeys-lru/)
+  await t.resolves(check(connection.url))
+
+  t.strictSame(unknown, [])
+})
+
+t.test('where CONFIG is forbidden the policy is unknown, which is told', async t => {
+  const own = await startOwnRedis(t, '--rename-command', 'CONFIG', '')
+  const { connection } = setup(t)
+  const unknown: Error[] = []
+
+  await requireNoEviction({ ...connection, url: own.url }, reason => unknown.push(reason))
+
+  t.match(unknown, [{ message: /unknown command/ }])
+})
