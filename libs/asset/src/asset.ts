@@ -10,27 +10,43 @@ export interface Place {
   readonly key: string
 }
 
-/** A file that somebody owns: checked bytes at a place, and who may see them (A2). */
-export interface Asset {
+/** A file that somebody is about to own: checked bytes at a private place. */
+export interface NewAsset {
   readonly id: AssetId
   readonly userId: UserId
   readonly module: string
   readonly bucket: BucketRole
   readonly storageKey: string
-  /** Permission, at once; the bytes may still be on their way (decision 5). */
-  readonly visibility: Visibility
   readonly filename: string | null
   readonly mimeType: OutputMimeType
   readonly sizeBytes: number
   readonly sha256: string
   readonly width: number | null
   readonly height: number | null
-  readonly thumbnailKey: string | null
   readonly taskId: TaskId | null
   /** The place of an output among the outputs of its task. */
   readonly taskOutput: number | null
+}
+
+/** A file that somebody owns: checked bytes at a place, and who may see them (A2). */
+export interface Asset extends NewAsset {
+  /** Permission, at once; the bytes may still be on their way (decision 5). */
+  readonly visibility: Visibility
   /** Raised by every change of visibility or place. */
   readonly version: number
   readonly createdAt: Date
   readonly publishedAt: Date | null
 }
+
+export function placeOf(asset: Asset): Place {
+  return { bucket: asset.bucket, key: asset.storageKey }
+}
+
+/** The longest life of a signed address on the private CDN (A7). */
+export const signedUrlLifeSeconds = 900
+
+/** Signed addresses that were made just before a move still work this long after it (TR1). */
+export const sourceKeptSeconds = signedUrlLifeSeconds + 120
+
+/** The longest life of an address straight to the store, for admin-private assets (decision 7). */
+export const adminUrlLifeSeconds = 300

@@ -1,7 +1,11 @@
+import assert from 'node:assert/strict'
 import type { Visibility } from '@funmagic/contract/asset'
-import type { AssetId, TaskId, UserId } from '@funmagic/contract/ids'
+import { isId, type AssetId, type TaskId, type UserId } from '@funmagic/contract/ids'
 import type { PageOf, PageRequest } from '@funmagic/contract/page'
+import { AppError } from '@funmagic/contract/problem'
 import type { Queryable } from '@funmagic/database/client'
+import { empty, sql } from '@funmagic/database/sql'
+import { assetColumns } from './asset-rows.ts'
 import type { Asset } from './asset.ts'
 
 export interface AssetFilter {
@@ -11,33 +15,114 @@ export interface AssetFilter {
   readonly taskId?: TaskId | undefined
 }
 
-/** The asset, if it is the user's: somebody else's answers like one that is not there. */
-export declare function findAsset(
+/** The bound of one read of the outputs of many tasks. */
+const tasksMax = 500
+
+/** The asset, if it is the user's: somebody else's answers like one that is not there (A18). */
+export async function findAsset(
   database: Queryable,
   wanted: { userId: UserId; assetId: AssetId },
-): Promise<Asset | undefined>
+): Promise<Asset | undefined> {
+  const { rows } = await database.query<Asset>(sql`
+    SELECT ${assetColumns} FROM assets
+    WHERE id = ${wanted.assetId} AND user_id = ${wanted.userId} AND deleted_at IS NULL
+  `)
+  return rows[0]
+}
 
-/** The user's asset whose bytes are at this key now; a key of anybody else's is undefined (A14). */
-export declare function findAssetByKey(
+/** The user's asset whose bytes are at this key now; any other key is undefined (A14). */
+export async function findAssetByKey(
   database: Queryable,
   wanted: { userId: UserId; storageKey: string },
-): Promise<Asset | undefined>
+): Promise<Asset | undefined> {
+  const { rows } = await database.query<Asset>(sql`
+    SELECT ${assetColumns} FROM assets
+    WHERE storage_key = ${wanted.storageKey} AND bucket IN ('private', 'public')
+      AND user_id = ${wanted.userId} AND deleted_at IS NULL
+  `)
+  return rows[0]
+}
 
 /** A public asset of anybody. */
-export declare function findSharedAsset(
+export async function findSharedAsset(
   database: Queryable,
   assetId: AssetId,
-): Promise<Asset | undefined>
+): Promise<Asset | undefined> {
+  const { rows } = await database.query<Asset>(sql`
+    SELECT ${assetColumns} FROM assets
+    WHERE id = ${assetId} AND visibility = 'public' AND deleted_at IS NULL
+  `)
+  return rows[0]
+}
 
-/** A user's assets, newest first. */
-export declare function listAssets(
+/** A user's assets, newest first; nextCursor is the id to pass as beforeId. */
+export async function listAssets(
   database: Queryable,
   filter: AssetFilter,
   page: PageRequest,
-): Promise<PageOf<Asset>>
+): Promise<PageOf<Asset>> {
+  const { userId, module, visibility, taskId } = filter
+  const { rows } = await database.query<Asset>(sql`
+    SELECT ${assetColumns} FROM assets
+    WHERE user_id = ${userId} AND deleted_at IS NULL
+      ${page.beforeId === undefined ? empty : sql`AND id < ${page.beforeId}`}
+      ${module === undefined ? empty : sql`AND module = ${module}`}
+      ${visibility === undefined ? empty : sql`AND visibility = ${visibility}::asset_visibility`}
+      ${taskId === undefined ? empty : sql`AND task_id = ${taskId}`}
+    ORDER BY id DESC LIMIT ${page.limit + 1}
+  `)
+  return cutPage(rows, page.limit, asset => asset.id)
+}
 
-/** The user's outputs of many tasks at once, by task, in the order that the tool made them. */
-export declare function listAssetsOfTasks(
+/**
+ * What everybody has published, last published first. The cursor holds the time and the id of the
+ * last one seen, so that it keeps its place when that one is unpublished. Throws INVALID_CURSOR.
+ */
+export async function listSharedAssets(
+  database: Queryable,
+  page: { limit: number; cursor: string | undefined },
+): Promise<PageOf<Asset>> {
+  const before = page.cursor === undefined ? undefined : readSharedCursor(page.cursor)
+  const { rows } = await database.query<Asset>(sql`
+    SELECT ${assetColumns} FROM assets
+    WHERE visibility = 'public' AND deleted_at IS NULL
+      ${before ? sql`AND (published_at, id) < (${before.publishedAt}, ${before.id})` : empty}
+    ORDER BY published_at DESC, id DESC LIMIT ${page.limit + 1}
+  `)
+  return cutPage(rows, page.limit, asset => `${asset.publishedAt?.getTime() ?? 0}.${asset.id}`)
+}
+
+/** The user's outputs of many tasks at once, by task, in the order in which the tool made them. */
+export async function listAssetsOfTasks(
   database: Queryable,
   wanted: { userId: UserId; taskIds: readonly TaskId[] },
-): Promise<Map<TaskId, Asset[]>>
+): Promise<Map<TaskId, Asset[]>> {
+  assert(wanted.taskIds.length <= tasksMax, `at most ${tasksMax} tasks are read at once`)
+  const { rows } = await database.query<Asset & { taskId: TaskId }>(sql`
+    SELECT ${assetColumns} FROM assets
+    WHERE task_id = ANY(${wanted.taskIds}::uuid[]) AND user_id = ${wanted.userId}
+      AND deleted_at IS NULL
+    ORDER BY task_id, task_output
+  `)
+  return Map.groupBy(rows, asset => asset.taskId)
+}
+
+/** One row more than the limit was read, to know whether there is another page. */
+function cutPage(
+  rows: readonly Asset[],
+  limit: number,
+  cursorOf: (asset: Asset) => string,
+): PageOf<Asset> {
+  const items = rows.slice(0, limit)
+  const last = items.at(-1)
+  return { items, nextCursor: rows.length > limit && last ? cursorOf(last) : null }
+}
+
+const epochMsMax = 8_640_000_000_000_000
+
+function readSharedCursor(cursor: string): { publishedAt: Date; id: AssetId } {
+  const [time = '', id = '', ...rest] = cursor.split('.')
+  const isWellFormed = /^\d{1,16}$/.test(time) && isId(id) && rest.length === 0
+  if (!isWellFormed || Number(time) > epochMsMax) throw new AppError('INVALID_CURSOR')
+  return { publishedAt: new Date(Number(time)), id }
+}

@@ -12,16 +12,24 @@ export interface StoredObject extends ObjectHeaders {
   readonly sizeBytes: number
 }
 
+export interface ObjectCopy {
+  readonly from: Place
+  readonly to: Place
+  readonly headers: ObjectHeaders
+  readonly expected: { readonly sizeBytes: number; readonly sha256: string }
+}
+
 export interface UploadTerms {
   readonly mimeType: string
   readonly sizeBytes: number
   /** Hex; when given, the store refuses other bytes. */
   readonly sha256: string | null
-  /** The signature depends on it and not on the clock: the same terms give the same address. */
+  /** The address depends on it and not on the clock: the same terms give the same address. */
   readonly signedAt: Date
   readonly expiresInSeconds: number
 }
 
+/** A PUT for somebody else to send, with exactly these headers. */
 export interface UploadRequest {
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
@@ -36,33 +44,26 @@ export class StoreFailure extends AppError {
 }
 
 /**
- * Objects in three buckets. Every call ends within a bound or when the signal aborts, and throws
- * StoreFailure when the store is away.
+ * Objects in three buckets. Every call ends within a bound, or when its signal aborts, and throws
+ * StoreFailure when the store does not answer as it must.
  */
 export interface ObjectStore {
-  /** Resolves when the store answers signed requests. */
+  /** Resolves when the store answers a signed request. */
   check(): Promise<void>
   /** What is at the place, or undefined. */
-  find(place: Place, signal?: AbortSignal): Promise<StoredObject | undefined>
-  /** All bytes, or undefined when nothing is there; PAYLOAD_TOO_LARGE above the limit. */
-  read(place: Place, limit: { bytesMax: number }): Promise<Uint8Array | undefined>
+  find(place: Place): Promise<StoredObject | undefined>
+  /** All the bytes, or undefined when nothing is there. PAYLOAD_TOO_LARGE above the limit. */
+  read(place: Place, limits: { bytesMax: number }): Promise<Uint8Array | undefined>
   /** Writes once: false, and nothing is changed, when the place is taken. The store verifies the bytes. */
   create(place: Place, bytes: Uint8Array, headers: ObjectHeaders): Promise<boolean>
-  /** Copies and then verifies that the copy has this size and SHA-256. Repeating it is harmless. */
-  copy(copy: ObjectCopy, signal?: AbortSignal): Promise<void>
+  /** Copies, and resolves when the copy is known to have this size and SHA-256. Repeating it is harmless. */
+  copy(copy: ObjectCopy, signal: AbortSignal): Promise<void>
   /** Removes the object; removing nothing is no fault. */
   remove(place: Place): Promise<void>
-  /** One PUT of exactly these bytes to an empty place: type, length and checksum are signed. */
+  /** One PUT to an empty place: type, length and, when known, checksum are signed. */
   presignUpload(place: Place, terms: UploadTerms): Promise<UploadRequest>
   /** A GET straight from the store, for admin-private assets only (A7). */
   presignDownload(place: Place, terms: { expiresInSeconds: number }): Promise<string>
   /** Closes the connections. */
   close(): void
-}
-
-export interface ObjectCopy {
-  readonly from: Place
-  readonly to: Place
-  readonly headers: ObjectHeaders
-  readonly expected: { readonly sizeBytes: number; readonly sha256: string }
 }

@@ -1,4 +1,50 @@
 import type { ObjectStore } from './object-store.ts'
+import { StoreFailure } from './object-store.ts'
+import { MemoryObjectStore } from './memory-object-store.ts'
 
-/** A store in memory that keeps the promises of the real one; addresses begin with memory://. */
-export declare function openMemoryObjectStore(): ObjectStore
+/** A store in memory that keeps the promises of the real one (test/object-store-conformance.ts). */
+export function openMemoryObjectStore(): MemoryObjectStore {
+  return new MemoryObjectStore()
+}
+
+export type { MemoryObjectStore }
+
+type Operation = 'find' | 'read' | 'create' | 'copy' | 'remove'
+
+export interface FragileObjectStore extends ObjectStore {
+  /**
+   * The next call of the operation fails: `before` it has an effect, or `after`, when the effect
+   * stays and only the reply is lost, as when a process dies between the two.
+   */
+  failNext(operation: Operation, moment: 'before' | 'after'): void
+}
+
+/** Puts failures where a test wants them; everything else goes to the store. */
+export function makeFragile(store: ObjectStore): FragileObjectStore {
+  const planned = new Map<Operation, 'before' | 'after'>()
+
+  async function attempt<Result>(
+    operation: Operation,
+    work: () => Promise<Result>,
+  ): Promise<Result> {
+    const moment = planned.get(operation)
+    planned.delete(operation)
+    if (moment === 'before') throw new StoreFailure(new Error(`no ${operation}`))
+    const result = await work()
+    if (moment === 'after') throw new StoreFailure(new Error(`no reply to ${operation}`))
+    return result
+  }
+
+  return {
+    failNext: (operation, moment) => planned.set(operation, moment),
+    check: () => store.check(),
+    find: place => attempt('find', () => store.find(place)),
+    read: (place, limits) => attempt('read', () => store.read(place, limits)),
+    create: (place, bytes, headers) => attempt('create', () => store.create(place, bytes, headers)),
+    copy: (copy, signal) => attempt('copy', () => store.copy(copy, signal)),
+    remove: place => attempt('remove', () => store.remove(place)),
+    presignUpload: (place, terms) => store.presignUpload(place, terms),
+    presignDownload: (place, terms) => store.presignDownload(place, terms),
+    close: () => store.close(),
+  }
+}

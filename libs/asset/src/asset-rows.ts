@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict'
+import { newId, type AssetId, type UserId } from '@funmagic/contract/ids'
+import { sql } from '@funmagic/database/sql'
+import type { Transaction } from '@funmagic/database/transaction'
+import type { Asset, NewAsset } from './asset.ts'
+
+/** The columns of `assets` by the names that the code uses. */
+export const assetColumns = sql`
+  id, user_id AS "userId", module, bucket, storage_key AS "storageKey", visibility, filename,
+  mime_type AS "mimeType", size AS "sizeBytes", sha256, width, height,
+  task_id AS "taskId", task_output AS "taskOutput", version,
+  created_at AS "createdAt", published_at AS "publishedAt"`
+
+export type AssetEvent =
+  | { readonly type: 'created' }
+  | { readonly type: 'published' | 'unpublished' | 'deleted'; readonly actorId: UserId }
+  | { readonly type: 'moved'; readonly detail: { readonly from: string; readonly to: string } }
+
+/** Undefined when the task has an asset for this output already; then nothing is written. */
+export async function insertAsset(tx: Transaction, asset: NewAsset): Promise<Asset | undefined> {
+  const { rows } = await tx.query<Asset>(sql`
+    INSERT INTO assets (id, user_id, module, bucket, storage_key, filename, mime_type, size,
+      sha256, width, height, task_id, task_output)
+    VALUES (${asset.id}, ${asset.userId}, ${asset.module}, ${asset.bucket}::asset_bucket,
+      ${asset.storageKey}, ${asset.filename}, ${asset.mimeType}, ${asset.sizeBytes},
+      ${asset.sha256}, ${asset.width}, ${asset.height}, ${asset.taskId}, ${asset.taskOutput})
+    ON CONFLICT (task_id, task_output) DO NOTHING
+    RETURNING ${assetColumns}
+  `)
+  const [inserted] = rows
+  if (inserted) await recordEvent(tx, asset.id, { type: 'created' })
+  return inserted
+}
+
+/** Adds to the history that answers who could see an asset, and when (A2). */
+export async function recordEvent(
+  tx: Transaction,
+  assetId: AssetId,
+  event: AssetEvent,
+): Promise<void> {
+  const actorId = 'actorId' in event ? event.actorId : null
+  const detail = 'detail' in event ? event.detail : {}
+  const { rowCount } = await tx.query(sql`
+    INSERT INTO asset_events (id, asset_id, type, actor_id, detail)
+    VALUES (${newId()}, ${assetId}, ${event.type}, ${actorId}, ${JSON.stringify(detail)}::jsonb)
+  `)
+  assert(rowCount === 1, 'an event is written')
+}

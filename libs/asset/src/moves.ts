@@ -1,0 +1,247 @@
+import assert from 'node:assert/strict'
+import type { OutputMimeType } from '@funmagic/contract/asset'
+import { newId, type AssetId } from '@funmagic/contract/ids'
+import type { Database, Queryable } from '@funmagic/database/client'
+import { join, sql } from '@funmagic/database/sql'
+import { inTransaction, type Transaction } from '@funmagic/database/transaction'
+import { recordEvent } from './asset-rows.ts'
+import { sourceKeptSeconds, type BucketRole, type Place } from './asset.ts'
+import type { CdnInvalidation } from './cdn-invalidation.ts'
+import { headersFor } from './object-keys.ts'
+import { StoreFailure, type ObjectStore } from './object-store.ts'
+
+// The journal of moving bytes (decision 5). A move is `copying` until the copy is verified and the
+// asset points at it, then `switched` until the source is removed, then `done`. A deletion begins
+// as `switched`: its bytes go nowhere. Whoever works on a move holds it by its next attempt, which
+// lies ahead by a lease; when that worker dies, the next sweep finds the move due again. Every step
+// may be repeated: copying and removing are idempotent, and the switch is a guarded update.
+
+export interface MoveDeps {
+  readonly database: Database
+  readonly store: ObjectStore
+  /** Without one there is no CDN in front of the public bucket. */
+  readonly cdn: CdnInvalidation | undefined
+}
+
+interface Move {
+  readonly id: string
+  readonly assetId: AssetId
+  readonly fromBucket: BucketRole
+  readonly fromKey: string
+  readonly toBucket: BucketRole | null
+  readonly toKey: string | null
+  readonly state: 'copying' | 'switched' | 'done'
+  /** What the copy must be; the bytes of an asset never change. */
+  readonly mimeType: OutputMimeType
+  readonly sizeBytes: number
+  readonly sha256: string
+}
+
+const copyDeadlineMs = 60_000
+/** Longer than a copy can take. */
+const leaseSeconds = 90
+/** A copy that was called off may still be under way: its bytes are removed after that. */
+const calledOffKeptSeconds = 2 * leaseSeconds
+const retryDelayMaxSeconds = 600
+
+/** Opens the move of an asset's bytes, leased to the caller. */
+export async function openMove(
+  tx: Transaction,
+  move: { assetId: AssetId; from: Place; to: Place },
+): Promise<string> {
+  const id = newId()
+  const { assetId, from, to } = move
+  await tx.query(sql`
+    INSERT INTO asset_moves (id, asset_id, from_bucket, from_key, to_bucket, to_key, attempts,
+      next_attempt_at)
+    VALUES (${id}, ${assetId}, ${from.bucket}::asset_bucket, ${from.key},
+      ${to.bucket}::asset_bucket, ${to.key}, 1, now() + ${leaseSeconds} * interval '1 second')
+  `)
+  return id
+}
+
+/** Opens the removal of bytes that no row points at any more, once the last link to them is over. */
+export async function openRemoval(
+  tx: Transaction,
+  removal: { assetId: AssetId; place: Place; afterSeconds: number },
+): Promise<string> {
+  const id = newId()
+  const { assetId, place, afterSeconds } = removal
+  await tx.query(sql`
+    INSERT INTO asset_moves (id, asset_id, from_bucket, from_key, state, delete_source_after,
+      next_attempt_at)
+    VALUES (${id}, ${assetId}, ${place.bucket}::asset_bucket, ${place.key}, 'switched',
+      now() + ${afterSeconds} * interval '1 second', now() + ${afterSeconds} * interval '1 second')
+  `)
+  return id
+}
+
+/** Calls off the move that is copying, if there is one; what it has copied is removed later. */
+export async function callOffMove(tx: Transaction, assetId: AssetId): Promise<void> {
+  const { rows } = await tx.query<{ toBucket: BucketRole; toKey: string }>(sql`
+    UPDATE asset_moves SET state = 'done', updated_at = now()
+    WHERE asset_id = ${assetId} AND state = 'copying'
+    RETURNING to_bucket AS "toBucket", to_key AS "toKey"
+  `)
+  for (const { toBucket, toKey } of rows) {
+    const place = { bucket: toBucket, key: toKey }
+    await openRemoval(tx, { assetId, place, afterSeconds: calledOffKeptSeconds })
+  }
+}
+
+/** How long the bytes at a place stay after the asset has left it. */
+export function keptSeconds(bucket: BucketRole): number {
+  // Signed addresses that are out there keep their promise (S1); a public one is to stop at once.
+  return bucket === 'public' ? 0 : sourceKeptSeconds
+}
+
+/**
+ * Takes the move that is copying the asset's bytes, if nobody works on it; `busy` when somebody
+ * does, undefined when the bytes are where they belong.
+ */
+export async function claimMoveOf(
+  database: Queryable,
+  assetId: AssetId,
+): Promise<string | 'busy' | undefined> {
+  const { rows } = await database.query<{ id: string; isDue: boolean }>(sql`
+    SELECT id, next_attempt_at <= now() AS "isDue" FROM asset_moves
+    WHERE asset_id = ${assetId} AND state = 'copying'
+  `)
+  const [open] = rows
+  if (open === undefined) return undefined
+  if (!open.isDue) return 'busy'
+  return (await claimDue(database, open.id)) ?? 'busy'
+}
+
+/** Works through moves that are due, up to a number; safe beside other sweepers. */
+export async function continueMoves(
+  deps: MoveDeps,
+  limits: { movesMax: number },
+  signal: AbortSignal,
+): Promise<{ finished: number; failures: unknown[] }> {
+  const failures: unknown[] = []
+  for (let count = 0; count < limits.movesMax && !signal.aborted; count++) {
+    const moveId = await claimDue(deps.database)
+    if (moveId === undefined) return { finished: count - failures.length, failures }
+    try {
+      await continueMove(deps, moveId, signal)
+    } catch (error) {
+      if (!(error instanceof StoreFailure)) throw error
+      failures.push(error)
+    }
+  }
+  return { finished: limits.movesMax - failures.length, failures }
+}
+
+/**
+ * Takes a claimed move as far as it goes now. When the store fails, the move is due again soon and
+ * StoreFailure is thrown on.
+ */
+export async function continueMove(
+  deps: MoveDeps,
+  moveId: string,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    const move = await readMove(deps.database, moveId)
+    if (move.state === 'copying') await copyAndSwitch(deps, move, signal)
+    const switched = await readMove(deps.database, moveId)
+    if (switched.state === 'switched') await removeSource(deps, switched)
+  } catch (error) {
+    if (error instanceof StoreFailure) await recordFailure(deps.database, moveId, error)
+    throw error
+  }
+}
+
+/** The due move with this id, or any; leased to the caller, who counts as an attempt. */
+async function claimDue(database: Queryable, moveId?: string): Promise<string | undefined> {
+  const conditions = [sql`state <> 'done'`, sql`next_attempt_at <= now()`]
+  if (moveId !== undefined) conditions.push(sql`id = ${moveId}`)
+  const { rows } = await database.query<{ id: string }>(sql`
+    UPDATE asset_moves SET attempts = attempts + 1, updated_at = now(),
+      next_attempt_at = now() + ${leaseSeconds} * interval '1 second'
+    WHERE id = (
+      SELECT id FROM asset_moves WHERE ${join(conditions, ' AND ')}
+      ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED
+    )
+    RETURNING id
+  `)
+  return rows[0]?.id
+}
+
+async function readMove(database: Queryable, moveId: string): Promise<Move> {
+  const { rows } = await database.query<Move>(sql`
+    SELECT m.id, m.asset_id AS "assetId", m.from_bucket AS "fromBucket", m.from_key AS "fromKey",
+      m.to_bucket AS "toBucket", m.to_key AS "toKey", m.state, a.mime_type AS "mimeType", a.size AS "sizeBytes", a.sha256
+    FROM asset_moves m JOIN assets a ON a.id = m.asset_id WHERE m.id = ${moveId}
+  `)
+  const [move] = rows
+  assert(move, 'a move is never removed')
+  return move
+}
+
+async function copyAndSwitch(deps: MoveDeps, move: Move, signal: AbortSignal): Promise<void> {
+  assert(move.toBucket !== null && move.toKey !== null, 'a copy goes somewhere')
+  const from = { bucket: move.fromBucket, key: move.fromKey }
+  const to = { bucket: move.toBucket, key: move.toKey }
+  const headers = headersFor(to.bucket, move.mimeType)
+  const { sizeBytes, sha256 } = move
+  const bounded = AbortSignal.any([signal, AbortSignal.timeout(copyDeadlineMs)])
+  await deps.store.copy({ from, to, headers, expected: { sizeBytes, sha256 } }, bounded)
+  await inTransaction(deps.database, tx => switchPlace(tx, move, { from, to }))
+}
+
+/** From here on the asset is at the copy, unless the move was called off in the meantime. */
+async function switchPlace(
+  tx: Transaction,
+  move: Move,
+  { from, to }: { from: Place; to: Place },
+): Promise<void> {
+  // Everything that changes a place takes the asset's row first, so that nothing deadlocks.
+  await tx.query(sql`SELECT 1 FROM assets WHERE id = ${move.assetId} FOR UPDATE`)
+  const afterSeconds = keptSeconds(from.bucket)
+  const { rowCount } = await tx.query(sql`
+    UPDATE asset_moves SET state = 'switched', attempts = 1, last_error = NULL, updated_at = now(),
+      delete_source_after = now() + ${afterSeconds} * interval '1 second',
+      next_attempt_at = now() + greatest(${afterSeconds}, ${leaseSeconds}) * interval '1 second'
+    WHERE id = ${move.id} AND state = 'copying'
+  `)
+  if (rowCount === 0) return
+  const { rowCount: moved } = await tx.query(sql`
+    UPDATE assets SET bucket = ${to.bucket}::asset_bucket, storage_key = ${to.key},
+      version = version + 1, updated_at = now()
+    WHERE id = ${move.assetId} AND bucket = ${from.bucket}::asset_bucket
+      AND storage_key = ${from.key}
+  `)
+  assert(moved === 1, 'a move that is copying starts where its asset is')
+  const detail = { from: `${from.bucket}:${from.key}`, to: `${to.bucket}:${to.key}` }
+  await recordEvent(tx, move.assetId, { type: 'moved', detail })
+}
+
+/** The edges forget a public object after it is gone, or the next reader would bring it back. */
+async function removeSource(deps: MoveDeps, move: Move): Promise<void> {
+  const { rows } = await deps.database.query(sql`
+    SELECT 1 FROM asset_moves WHERE id = ${move.id} AND delete_source_after <= now()
+  `)
+  if (rows.length === 0) return
+  await deps.store.remove({ bucket: move.fromBucket, key: move.fromKey })
+  if (move.fromBucket === 'public') await deps.cdn?.invalidate(move.fromKey, move.id)
+  await deps.database.query(sql`
+    UPDATE asset_moves SET state = 'done', last_error = NULL, updated_at = now()
+    WHERE id = ${move.id}
+  `)
+}
+
+async function recordFailure(
+  database: Queryable,
+  moveId: string,
+  error: StoreFailure,
+): Promise<void> {
+  const reason = error.cause instanceof Error ? error.cause.message : error.message
+  await database.query(sql`
+    UPDATE asset_moves SET last_error = ${reason.slice(0, 500)}, updated_at = now(),
+      next_attempt_at = now()
+        + least(power(2, least(attempts, 10)), ${retryDelayMaxSeconds}) * interval '1 second'
+    WHERE id = ${moveId} AND state <> 'done'
+  `)
+}

@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict'
+import { createHash, randomInt } from 'node:crypto'
+import type { OutputMimeType } from '@funmagic/contract/asset'
+import { isId, type AssetId, type TaskId, type UploadId, type UserId } from '@funmagic/contract/ids'
+import type { BucketRole, Place } from './asset.ts'
+import { extensionOf, isPicture } from './media-types.ts'
+import type { ObjectHeaders } from './object-store.ts'
+
+// The only code that makes keys (requirements A5, U1). Nothing that a user wrote is part of one:
+// ids and modules are checked against their patterns, the rest is random or a digest. The alphabet
+// of a key is [a-z0-9/_.-], because the CloudFront signer changes others (reliability §0, 15).
+
+interface Owner {
+  readonly userId: UserId
+  readonly module: string
+  readonly mimeType: OutputMimeType
+}
+
+const nameLength = 26
+const alphabet = '0123456789abcdefghijklmnopqrstuvwxyz'
+const modulePattern = /^[a-z0-9][a-z0-9_-]{0,63}$/
+
+/** A private place that was never used before and that nobody can guess. */
+export function freshPrivatePlace(owner: Owner): Place {
+  return privatePlace(owner, randomName())
+}
+
+/** The private place of the picture of an upload: the same at every try to complete it. */
+export function uploadPlace(owner: Owner, uploadId: UploadId): Place {
+  return privatePlace(owner, digestName(`upload/${uploadId}`))
+}
+
+/** The private place of an output of a task: the same at every try of the task. */
+export function outputPlace(owner: Owner, output: { taskId: TaskId; index: number }): Place {
+  return privatePlace(owner, digestName(`task/${output.taskId}/${output.index}`))
+}
+
+/** A public place that was never used before: a CDN may remember the last one (reliability S3). */
+export function freshPublicPlace(asset: Owner & { readonly id: AssetId }): Place {
+  assert(isId(asset.userId) && isId(asset.id), 'ids are part of a key')
+  const name = `${asset.id}.${extensionOf(asset.mimeType)}`
+  return { bucket: 'public', key: `public/shared/${asset.userId}/${randomName()}/${name}` }
+}
+
+/** Where a client may put bytes. No distribution serves this prefix and no link is made to it. */
+export function quarantinePlace(uploadId: UploadId): Place {
+  assert(isId(uploadId), 'an upload id is part of a key')
+  return { bucket: 'private', key: `quarantine/${uploadId}` }
+}
+
+const cacheControls: Readonly<Record<BucketRole, string>> = {
+  // Browsers forget soon, because an unpublished asset can be recalled from the CDN only (TR2).
+  public: 'public, max-age=300, s-maxage=31536000',
+  // The address of a private asset changes before this is over.
+  private: 'private, max-age=900',
+  admin: 'private, no-store',
+}
+
+/** What the server says about the bytes at a place, whatever their sender said (S9). */
+export function headersFor(bucket: BucketRole, mimeType: OutputMimeType): ObjectHeaders {
+  return {
+    mimeType,
+    cacheControl: cacheControls[bucket],
+    contentDisposition: isPicture(mimeType) ? 'inline' : 'attachment',
+  }
+}
+
+function privatePlace(owner: Owner, name: string): Place {
+  assert(isId(owner.userId), 'the owner is part of a key')
+  assert(modulePattern.test(owner.module), 'the module is part of a key')
+  const file = `${name}.${extensionOf(owner.mimeType)}`
+  return { bucket: 'private', key: `private/${owner.userId}/${owner.module}/${file}` }
+}
+
+function randomName(): string {
+  return Array.from({ length: nameLength }, () => alphabet[randomInt(alphabet.length)]).join('')
+}
+
+/** 26 characters of the digest are 134 bits: enough that two names never meet. */
+function digestName(text: string): string {
+  const digest = createHash('sha256').update(text).digest('hex')
+  return BigInt(`0x${digest}`)
+    .toString(alphabet.length)
+    .padStart(nameLength, '0')
+    .slice(-nameLength)
+}

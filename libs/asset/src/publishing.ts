@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict'
+import type { AssetId, UserId } from '@funmagic/contract/ids'
+import { AppError } from '@funmagic/contract/problem'
+import { sql } from '@funmagic/database/sql'
+import { inTransaction, type Transaction } from '@funmagic/database/transaction'
+import { assetColumns, recordEvent } from './asset-rows.ts'
+import { placeOf, type Asset } from './asset.ts'
+import { findAsset } from './catalog.ts'
+import {
+  callOffMove,
+  claimMoveOf,
+  continueMove,
+  keptSeconds,
+  type MoveDeps,
+  openMove,
+  openRemoval,
+} from './moves.ts'
+import { freshPrivatePlace, freshPublicPlace } from './object-keys.ts'
+import { StoreFailure } from './object-store.ts'
+
+// Publishing never breaks a link (decision 5): the visibility is the permission and changes at
+// once; the bytes follow, and at every moment resolveUrl gives the address where they are. A move
+// is copying exactly while visibility and bucket disagree, so turning back calls the move off.
+
+interface OwnAsset {
+  readonly userId: UserId
+  readonly assetId: AssetId
+}
+
+export interface Published {
+  readonly asset: Asset
+  /** False when the asset was as wanted already. */
+  readonly isChanged: boolean
+}
+
+type Audience = 'public' | 'private'
+
+/**
+ * Makes the asset public at once, and moves its bytes to the public bucket within the signal or
+ * later by the sweeper. Repeating it changes nothing. NOT_FOUND for an asset that is not the
+ * user's.
+ */
+export async function publishAsset(
+  deps: MoveDeps,
+  own: OwnAsset,
+  signal: AbortSignal,
+): Promise<Published> {
+  const changed = await inTransaction(deps.database, tx => changeVisibility(tx, own, 'public'))
+  const moveId = changed.moveId ?? (await claimMoveOf(deps.database, own.assetId))
+  if (moveId === undefined || moveId === 'busy') return changed
+  try {
+    await continueMove(deps, moveId, signal)
+  } catch (error) {
+    // The asset is public all the same, and the sweeper goes on with its bytes.
+    if (!(error instanceof StoreFailure)) throw error
+  }
+  return { ...changed, asset: await readAsset(deps, own) }
+}
+
+/**
+ * Makes the asset private at once, and resolves when nobody can fetch its bytes from the public
+ * bucket any more; what the edges still hold is invalidated. Repeating it is harmless. Throws
+ * UNAVAILABLE when the bytes cannot be moved now and ASSET_BUSY while somebody else moves them:
+ * the sweeper does it, and a repeat tells when it is done. NOT_FOUND for another's asset.
+ */
+export async function unpublishAsset(
+  deps: MoveDeps,
+  own: OwnAsset,
+  signal: AbortSignal,
+): Promise<Published> {
+  const changed = await inTransaction(deps.database, tx => changeVisibility(tx, own, 'private'))
+  const moveId = changed.moveId ?? (await claimMoveOf(deps.database, own.assetId))
+  if (moveId === 'busy') throw new AppError('ASSET_BUSY', { retryAfterSeconds: 1 })
+  if (moveId === undefined) return changed
+  await continueMove(deps, moveId, signal)
+  return { ...changed, asset: await readAsset(deps, own) }
+}
+
+/**
+ * Takes the asset out of every list at once. Its bytes go when the last address that was given out
+ * has expired, public ones right away. NOT_FOUND for an asset that is not the user's, so also the
+ * second time.
+ */
+export async function deleteAsset(
+  deps: MoveDeps,
+  own: OwnAsset,
+  signal: AbortSignal,
+): Promise<void> {
+  const removal = await inTransaction(deps.database, async tx => {
+    const asset = await lockAsset(tx, own)
+    await tx.query(sql`
+      UPDATE assets SET deleted_at = now(), version = version + 1, updated_at = now()
+      WHERE id = ${asset.id}
+    `)
+    await callOffMove(tx, asset.id)
+    await recordEvent(tx, asset.id, { type: 'deleted', actorId: own.userId })
+    const place = placeOf(asset)
+    const afterSeconds = keptSeconds(place.bucket)
+    return { id: await openRemoval(tx, { assetId: asset.id, place, afterSeconds }), afterSeconds }
+  })
+  if (removal.afterSeconds > 0) return
+  try {
+    await continueMove(deps, removal.id, signal)
+  } catch (error) {
+    // The asset is gone from every list all the same, and the sweeper removes its bytes.
+    if (!(error instanceof StoreFailure)) throw error
+  }
+}
+
+interface Changed extends Published {
+  /** The move that this change has opened. */
+  readonly moveId: string | undefined
+}
+
+async function changeVisibility(
+  tx: Transaction,
+  own: OwnAsset,
+  audience: Audience,
+): Promise<Changed> {
+  const asset = await lockAsset(tx, own)
+  if (asset.visibility === audience) return { asset, isChanged: false, moveId: undefined }
+  const { rows } = await tx.query<Asset>(sql`
+    UPDATE assets SET visibility = ${audience}::asset_visibility,
+      published_at = ${audience === 'public' ? sql`now()` : sql`NULL`},
+      version = version + 1, updated_at = now()
+    WHERE id = ${asset.id}
+    RETURNING ${assetColumns}
+  `)
+  const [changed] = rows
+  assert(changed, 'the row is locked')
+  const type = audience === 'public' ? 'published' : 'unpublished'
+  await recordEvent(tx, asset.id, { type, actorId: own.userId })
+  return { asset: changed, isChanged: true, moveId: await redirectBytes(tx, changed, audience) }
+}
+
+/** Bytes that never left need not move back. */
+async function redirectBytes(
+  tx: Transaction,
+  asset: Asset,
+  audience: Audience,
+): Promise<string | undefined> {
+  if (asset.bucket === audience) {
+    await callOffMove(tx, asset.id)
+    return undefined
+  }
+  const to = audience === 'public' ? freshPublicPlace(asset) : freshPrivatePlace(asset)
+  return openMove(tx, { assetId: asset.id, from: placeOf(asset), to })
+}
+
+/** Admin-private assets are not reached by the routes of users (reliability S11). */
+async function lockAsset(tx: Transaction, own: OwnAsset): Promise<Asset> {
+  const { rows } = await tx.query<Asset>(sql`
+    SELECT ${assetColumns} FROM assets
+    WHERE id = ${own.assetId} AND user_id = ${own.userId} AND deleted_at IS NULL
+      AND visibility <> 'admin-private'
+    FOR UPDATE
+  `)
+  const [asset] = rows
+  if (asset === undefined) throw new AppError('NOT_FOUND')
+  return asset
+}
+
+async function readAsset(deps: MoveDeps, own: OwnAsset): Promise<Asset> {
+  const asset = await findAsset(deps.database, own)
+  if (asset === undefined) throw new AppError('NOT_FOUND')
+  return asset
+}

@@ -1,0 +1,204 @@
+import { createHash, randomBytes } from 'node:crypto'
+import type { Test } from 'tap'
+import { newId } from '@funmagic/contract/ids'
+import type { BucketRole, Place } from '../src/asset.ts'
+import type { ObjectStore, UploadRequest } from '../src/object-store.ts'
+
+/** A store under test, and what a client outside does with its signed requests. */
+export interface StoreFixture {
+  readonly store: ObjectStore
+  /** Sends the PUT and tells the status. */
+  send(request: UploadRequest, bytes: Uint8Array): Promise<number>
+  /** What the address brings, or undefined when it is refused. */
+  fetch(url: string): Promise<Uint8Array | undefined>
+}
+
+const headers = {
+  mimeType: 'image/png',
+  cacheControl: 'private, max-age=900',
+  contentDisposition: 'inline',
+}
+const forever = new AbortController().signal
+const bytesMax = 1024 * 1024
+
+function freshPlace(bucket: BucketRole): Place {
+  return { bucket, key: `private/${newId()}/conformance/${newId()}.png` }
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
+/** The rules that every object store keeps; each store's test file runs them all. */
+export async function checkObjectStore(t: Test, fixture: StoreFixture): Promise<void> {
+  await t.test('what was created is found and read as it was written', t =>
+    checkCreate(t, fixture.store),
+  )
+  await t.test('a place that is taken keeps its bytes', t => checkCreateOnce(t, fixture.store))
+  await t.test('reading stops at the limit', t => checkReadLimit(t, fixture.store))
+  await t.test('a copy has the bytes of the source and the headers asked for', t =>
+    checkCopy(t, fixture.store),
+  )
+  await t.test('a copy of other bytes than expected is a failure', t =>
+    checkCopyVerified(t, fixture.store),
+  )
+  await t.test('a copy of nothing, or one that is given up, is a failure', t =>
+    checkCopyFails(t, fixture.store),
+  )
+  await t.test('removing is final, and removing nothing is no fault', t =>
+    checkRemove(t, fixture.store),
+  )
+  await t.test('a signed upload takes exactly the bytes that it was signed for', t =>
+    checkUpload(t, fixture),
+  )
+  await t.test('a signed upload with other headers is refused', t => checkUploadHeaders(t, fixture))
+  await t.test('a signed upload that has expired is refused', t => checkUploadExpiry(t, fixture))
+  await t.test('a signed download brings the bytes and expires', t => checkDownload(t, fixture))
+}
+
+async function checkCreate(t: Test, store: ObjectStore): Promise<void> {
+  const place = freshPlace('private')
+  const bytes = randomBytes(10_000)
+
+  t.equal(await store.create(place, bytes, headers), true)
+
+  t.same(await store.find(place), { ...headers, sizeBytes: bytes.length })
+  t.ok(bytes.equals((await store.read(place, { bytesMax })) ?? new Uint8Array()))
+  t.equal(await store.find(freshPlace('private')), undefined)
+  t.equal(await store.read(freshPlace('private'), { bytesMax }), undefined)
+  await t.resolves(store.check())
+}
+
+async function checkCreateOnce(t: Test, store: ObjectStore): Promise<void> {
+  const place = freshPlace('private')
+  await store.create(place, Buffer.from('first'), headers)
+
+  t.equal(await store.create(place, Buffer.from('other'), headers), false)
+
+  t.same(await store.read(place, { bytesMax }), Buffer.from('first'))
+}
+
+async function checkReadLimit(t: Test, store: ObjectStore): Promise<void> {
+  const place = freshPlace('private')
+  await store.create(place, randomBytes(5_001), headers)
+
+  await t.rejects(store.read(place, { bytesMax: 5_000 }), { code: 'PAYLOAD_TOO_LARGE' })
+  t.equal((await store.read(place, { bytesMax: 5_001 }))?.length, 5_001)
+}
+
+async function checkCopy(t: Test, store: ObjectStore): Promise<void> {
+  const bytes = randomBytes(10_000)
+  const [from, to] = [freshPlace('private'), freshPlace('public')]
+  await store.create(from, bytes, headers)
+  const published = { ...headers, cacheControl: 'public, max-age=300' }
+  const expected = { sizeBytes: bytes.length, sha256: sha256(bytes) }
+
+  await store.copy({ from, to, headers: published, expected }, forever)
+  await store.copy({ from, to, headers: published, expected }, forever)
+
+  t.same(await store.find(to), { ...published, sizeBytes: bytes.length })
+  t.ok(bytes.equals((await store.read(to, { bytesMax })) ?? new Uint8Array()))
+  t.same(await store.find(from), { ...headers, sizeBytes: bytes.length })
+}
+
+async function checkCopyVerified(t: Test, store: ObjectStore): Promise<void> {
+  const from = freshPlace('private')
+  await store.create(from, Buffer.from('some bytes'), headers)
+  const copyExpecting = (text: string) => {
+    const bytes = Buffer.from(text)
+    const expected = { sizeBytes: bytes.length, sha256: sha256(bytes) }
+    return store.copy({ from, to: freshPlace('public'), headers, expected }, forever)
+  }
+
+  await t.rejects(copyExpecting('same bytes'), { code: 'UNAVAILABLE' }, 'another digest')
+  await t.rejects(copyExpecting('some byte'), { code: 'UNAVAILABLE' }, 'another size')
+  await t.resolves(copyExpecting('some bytes'))
+}
+
+async function checkCopyFails(t: Test, store: ObjectStore): Promise<void> {
+  const from = freshPlace('private')
+  const bytes = Buffer.from('bytes')
+  const copy = {
+    from,
+    to: freshPlace('public'),
+    headers,
+    expected: { sizeBytes: bytes.length, sha256: sha256(bytes) },
+  }
+
+  await t.rejects(store.copy(copy, forever), { code: 'UNAVAILABLE' })
+  await store.create(from, bytes, headers)
+  await t.rejects(store.copy(copy, AbortSignal.abort()), { code: 'UNAVAILABLE' })
+  t.equal(await store.find(copy.to), undefined)
+}
+
+async function checkRemove(t: Test, store: ObjectStore): Promise<void> {
+  const place = freshPlace('public')
+  await store.create(place, Buffer.from('bytes'), headers)
+
+  await store.remove(place)
+  await store.remove(place)
+
+  t.equal(await store.find(place), undefined)
+}
+
+function termsFor(bytes: Uint8Array) {
+  return {
+    mimeType: 'image/png',
+    sizeBytes: bytes.length,
+    sha256: sha256(bytes),
+    signedAt: new Date(),
+    expiresInSeconds: 60,
+  }
+}
+
+async function checkUpload(t: Test, { store, send }: StoreFixture): Promise<void> {
+  const bytes = randomBytes(2_000)
+  const place = freshPlace('private')
+  const terms = termsFor(bytes)
+
+  const request = await store.presignUpload(place, terms)
+
+  t.same(await store.presignUpload(place, terms), request, 'the same terms, the same request')
+  t.equal(await send(request, randomBytes(2_001)), 403, 'another length')
+  t.equal(await send(request, bytes), 200)
+  t.match(await store.find(place), { sizeBytes: 2_000, mimeType: 'image/png' })
+  t.ok(bytes.equals((await store.read(place, { bytesMax })) ?? new Uint8Array()))
+}
+
+async function checkUploadHeaders(t: Test, { store, send }: StoreFixture): Promise<void> {
+  const bytes = randomBytes(100)
+  const request = await store.presignUpload(freshPlace('private'), termsFor(bytes))
+  const without = (name: string) =>
+    Object.fromEntries(Object.entries(request.headers).filter(([header]) => header !== name))
+
+  const html = { ...request.headers, 'content-type': 'text/html' }
+  t.equal(await send({ ...request, headers: html }, bytes), 403, 'another type')
+  for (const name of ['x-amz-checksum-sha256', 'if-none-match']) {
+    const sent = await send({ ...request, headers: without(name) }, bytes)
+    t.equal(sent, 403, `without ${name}`)
+  }
+  const other = { ...request.headers, 'x-amz-checksum-sha256': sha256(bytes) }
+  t.equal(await send({ ...request, headers: other }, bytes), 403, 'another checksum')
+}
+
+async function checkUploadExpiry(t: Test, { store, send }: StoreFixture): Promise<void> {
+  const bytes = randomBytes(100)
+  const signedAt = new Date(Date.now() - 61_000)
+
+  const request = await store.presignUpload(freshPlace('private'), {
+    ...termsFor(bytes),
+    signedAt,
+  })
+
+  t.equal(await send(request, bytes), 403)
+}
+
+async function checkDownload(t: Test, { store, fetch }: StoreFixture): Promise<void> {
+  const place: Place = { bucket: 'admin', key: `internal/admin/conformance/${newId()}.png` }
+  await store.create(place, Buffer.from('admin bytes'), headers)
+
+  const url = await store.presignDownload(place, { expiresInSeconds: 60 })
+
+  t.same(await fetch(url), Buffer.from('admin bytes'))
+  t.equal(await fetch(url.replace(/.$/, last => (last === '0' ? '1' : '0'))), undefined)
+}
