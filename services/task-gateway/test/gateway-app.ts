@@ -1,0 +1,187 @@
+import { generateKeyPairSync, randomUUID } from 'node:crypto'
+import { setTimeout as wait } from 'node:timers/promises'
+import { createAssetLinks } from '@funmagic/asset/resolve-url'
+import { newId, type TaskId, type UserId } from '@funmagic/contract/ids'
+import type { Database } from '@funmagic/database/client'
+import { createTestDatabase } from '@funmagic/database/testing'
+import { inTransaction } from '@funmagic/database/transaction'
+import { openAccount } from '@funmagic/ledger/accounts'
+import { openCredentials } from '@funmagic/provider/credentials'
+import { saveProvider } from '@funmagic/provider/providers'
+import { createLogger } from '@funmagic/runtime/logger'
+import { createMetrics } from '@funmagic/runtime/metrics'
+import { openRedis } from '@funmagic/runtime/redis'
+import { sessionCookie } from '@funmagic/session/cookie'
+import { createRateLimits } from '@funmagic/session/rate-limits'
+import { createSessions } from '@funmagic/session/session'
+import { createTestUser, type TestUser } from '@funmagic/session/testing'
+import type { Tool } from '@funmagic/task/catalog'
+import { createTestTool, type TestTool } from '@funmagic/task/testing'
+import { createAnnouncer } from '../src/announcer.ts'
+import { buildApp } from '../src/app.ts'
+import { createEvents } from '../src/events.ts'
+
+interface Teardown {
+  teardown(work: () => unknown): void
+}
+
+export const cdnUrl = 'https://cdn.funmagic.test'
+export const privateCdnUrl = 'https://private-cdn.funmagic.test'
+
+export type Gateway = Awaited<ReturnType<typeof openGateway>>
+
+/** The service on a database of its own, without its jobs; `nudges` counts calls to the dispatcher. */
+export async function openGateway(t: Teardown) {
+  const { database } = await createTestDatabase(t)
+  const redis = openRedis({
+    url: process.env['REDIS_CACHE_URL'] ?? '',
+    role: 'cache',
+    name: 'task-gateway-test',
+    onError: () => undefined,
+  })
+  const metrics = createMetrics('task-gateway')
+  const logger = createLogger('task-gateway', 'silent')
+  const events = createEvents(metrics, logger)
+  const announcer = createAnnouncer({ database, redis, events })
+  const nudges = { count: 0 }
+  const { app } = await buildApp({
+    server: { logger, metrics, http: httpSettings, health: {} },
+    session: {
+      sessions: createSessions({ database, redis }),
+      cookie: sessionCookie({ secure: true }),
+    },
+    limits: createRateLimits({ database, redis, profile: 'development' }),
+    database,
+    links: createAssetLinks({
+      cdnUrl,
+      privateCdnUrl,
+      keyPairId: 'K2TEST',
+      privateKey: newPrivateKey(),
+      windowSeconds: 300,
+    }),
+    submission: {
+      dispatcher: { nudge: () => void (nudges.count += 1) },
+      announcer,
+      events,
+      timeouts: { stepDefaultSeconds: 300, queueAllowanceSeconds: 600 },
+    },
+  })
+  t.teardown(async () => {
+    await app.close()
+    redis.disconnect()
+  })
+  return {
+    app,
+    database,
+    redis,
+    metrics,
+    events,
+    announcer,
+    nudges,
+    tools: await addTools(database),
+  }
+}
+
+const httpSettings = {
+  host: '127.0.0.1',
+  port: 0,
+  allowedOrigins: [],
+  trustedProxies: ['127.0.0.0/8'],
+  drainMs: 0,
+}
+
+function newPrivateKey(): string {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+}
+
+/** One tool that needs a picture, and one whose two steps need words. */
+async function addTools(database: Database) {
+  const credentials = await openCredentials('a secret of this test only')
+  const fal = { id: newId(), name: 'fal', type: 'fal', apiKey: 'key', baseUrl: null } as const
+  const openai = { ...fal, id: newId(), name: 'openai', type: 'openai' } as const
+  await saveProvider(database, credentials, fal)
+  await saveProvider(database, credentials, openai)
+
+  const addTool = (tool: TestTool): Promise<Tool> =>
+    createTestTool(database, {
+      stepType: 'background-remove',
+      providerId: fal.id,
+      providerModel: 'bria/background/remove',
+      ...tool,
+    })
+  return {
+    addTool,
+    remover: await addTool({ slug: 'background-remove', cost: 5 }),
+    painter: await addTool({
+      slug: 'painter',
+      cost: 20,
+      stepIds: ['sketch', 'finish'],
+      stepType: 'image-gen',
+      providerId: openai.id,
+      providerModel: 'gpt-image-1.5',
+    }),
+  }
+}
+
+/** A signed-in user whose account holds these credits. */
+export async function addUser({ database }: Gateway, credits = 100): Promise<TestUser> {
+  const testUser = await createTestUser(database)
+  const account = { userId: testUser.user.id, bonusCredits: credits }
+  await inTransaction(database, tx => openAccount(tx, account))
+  return testUser
+}
+
+export interface Posting {
+  readonly cookie: string
+  readonly key?: string
+}
+
+export function post(
+  { app }: Gateway,
+  url: string,
+  { cookie, key, body }: Posting & { body?: unknown },
+) {
+  return app.inject({
+    method: 'POST',
+    url,
+    headers: {
+      cookie,
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(key === undefined ? {} : { 'idempotency-key': key }),
+    },
+    ...(body === undefined
+      ? {}
+      : { payload: typeof body === 'string' ? body : JSON.stringify(body) }),
+  })
+}
+
+export function submit(gateway: Gateway, body: unknown, posting: Posting) {
+  return post(gateway, '/api/tasks', { ...posting, body })
+}
+
+/** A pending task of the user's; the painter's first step needs no picture. */
+export async function submitted(gateway: Gateway, { cookie }: TestUser): Promise<TaskId> {
+  const body = { toolSlug: 'painter', input: { prompt: 'a cat' } }
+  const response = await submit(gateway, body, { cookie })
+  if (response.statusCode !== 201) throw new Error(`not submitted: ${response.body}`)
+  return response.json().task.id
+}
+
+export function get({ app }: Gateway, url: string, cookie: string) {
+  return app.inject({ url, headers: { cookie } })
+}
+
+export function keyFor(userId: UserId, name: string = randomUUID()): string {
+  return `private/${userId}/upload/${name}.png`
+}
+
+/** Waits until the condition holds, at most ten seconds. */
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + 10_000
+  while (performance.now() < deadline) {
+    if (await condition()) return
+    await wait(10)
+  }
+  throw new Error(`still not so after 10 s: ${condition}`)
+}

@@ -1,0 +1,169 @@
+import { newId } from '@funmagic/contract/ids'
+import { sql } from '@funmagic/database/sql'
+import { balanceOf } from '@funmagic/ledger/accounts'
+import { readUserEvents } from '@funmagic/task/progress-channel'
+import { saveTool } from '@funmagic/task/catalog'
+import { findInput } from '@funmagic/task/tasks'
+import t from 'tap'
+import {
+  addUser,
+  cdnUrl,
+  keyFor,
+  openGateway,
+  privateCdnUrl,
+  submit,
+  until,
+} from './gateway-app.ts'
+import { addAsset, complete, countEffects, findUnsettled } from './rows.ts'
+
+const gateway = await openGateway(t)
+const { database, redis, metrics, nudges, tools } = gateway
+
+t.test('a submitted task is pending, paid for, and on its way to the queue', async t => {
+  const { user, cookie } = await addUser(gateway)
+  const assetId = await addAsset(database, user.id, { storageKey: keyFor(user.id) })
+  const nudgesBefore = nudges.count
+
+  const body = { toolSlug: 'background-remove', input: { assetId } }
+  const response = await submit(gateway, body, { cookie })
+
+  t.equal(response.statusCode, 201)
+  const { task, statusUrl, streamUrl, cancelUrl } = response.json()
+  t.match(task, { toolSlug: 'background-remove', stepId: 'only', status: 'pending' })
+  t.match(task, { creditsCost: 5, progress: 0, error: null, output: null, finishedAt: null })
+  t.equal(statusUrl, `/api/tasks/${task.id}`)
+  t.equal(streamUrl, `/api/tasks/${task.id}/stream`)
+  t.equal(cancelUrl, `/api/tasks/${task.id}/cancel`)
+  t.match(await balanceOf(database, user.id), { balance: 95, reservedBalance: 5 })
+  t.same(await countEffects(database, user.id), { tasks: 1, reservations: 1, wakeUps: 1 })
+  t.equal(nudges.count, nudgesBefore + 1)
+  t.match(
+    await metrics.registry.metrics(),
+    /task_submissions_total\{tool="background-remove".*\} 1/,
+  )
+})
+
+t.test('the reservation names the task and ends when the task does', async t => {
+  const { user, cookie } = await addUser(gateway)
+  const body = { toolSlug: 'painter', input: { prompt: 'a cat' } }
+
+  const { task } = (await submit(gateway, body, { cookie })).json()
+
+  const { rows } = await database.query<object>(sql`
+    SELECT r.reference_id, r.deadline_at = t.deadline_at AS same_end,
+      t.deadline_at BETWEEN now() + interval '899 s' AND now() + interval '901 s' AS in_time
+    FROM credit_reservations r JOIN tasks t ON t.reservation_id = r.id WHERE t.user_id = ${user.id}
+  `)
+  t.same(rows, [{ reference_id: task.id, same_end: true, in_time: true }])
+})
+
+t.test('the user’s stream tells the balance that is left', async t => {
+  const { user, cookie } = await addUser(gateway)
+
+  await submit(gateway, { toolSlug: 'painter', input: { prompt: 'a cat' } }, { cookie })
+
+  await until(async () => (await readUserEvents(redis, user.id)).events.length > 0)
+  const { events } = await readUserEvents(redis, user.id)
+  t.match(events, [{ event: { type: 'balance', balance: 80, reservedBalance: 20 } }])
+})
+
+t.test('a picture is recorded as an own asset, in whichever way it is named', async t => {
+  const { user, cookie } = await addUser(gateway)
+  const privateKey = keyFor(user.id)
+  const publicKey = `public/shared/${user.id}/post/cat.png`
+  const assetId = await addAsset(database, user.id, { storageKey: privateKey })
+  const published = { storageKey: publicKey, visibility: 'public' } as const
+  const publicId = await addAsset(database, user.id, published)
+  const rows: [object, string][] = [
+    [{ assetId }, assetId],
+    [{ imageStorageKey: privateKey }, assetId],
+    [{ imageUrl: `${privateCdnUrl}/${privateKey}?Expires=1&Signature=x` }, assetId],
+    [{ imageUrl: `${cdnUrl}/${publicKey}` }, publicId],
+  ]
+
+  for (const [input, expected] of rows) {
+    const response = await submit(gateway, { toolSlug: 'background-remove', input }, { cookie })
+    t.equal(response.statusCode, 201, JSON.stringify(input))
+    t.same(await findInput(database, response.json().task.id), { assetId: expected })
+  }
+})
+
+t.test('the words of a style are recorded with the task, which keeps them', async t => {
+  const { cookie } = await addUser(gateway)
+  const { painter } = tools
+  const anime = { id: 'anime', name: 'Anime', prompt: 'In anime style.' }
+  const config = { ...painter.config, styleReferences: [anime] }
+  await saveTool(database, { ...painter, typeName: painter.type.name, config })
+  const send = (input: object) => submit(gateway, { toolSlug: 'painter', input }, { cookie })
+
+  const both = await send({ prompt: 'A cat.', styleReferenceId: 'anime' })
+  const alone = await send({ styleReferenceId: 'anime' })
+  const unknown = await send({ prompt: 'A cat.', styleReferenceId: 'oil' })
+
+  const inputOf = (response: typeof both) => findInput(database, response.json().task.id)
+  t.same(await inputOf(both), { prompt: 'A cat.\n\nIn anime style.' })
+  t.same(await inputOf(alone), { prompt: 'In anime style.' })
+  t.equal(unknown.statusCode, 422)
+  t.match(unknown.json().error, { details: { field: 'input.styleReferenceId' } })
+})
+
+t.test('a later step follows its parent and takes the picture that it made', async t => {
+  const { cookie } = await addUser(gateway)
+  const first = { toolSlug: 'painter', stepId: 'sketch', input: { prompt: 'a cat' } }
+  const parentTaskId = (await submit(gateway, first, { cookie })).json().task.id
+  const next = { toolSlug: 'painter', stepId: 'finish', input: { prompt: 'more' } }
+
+  const orphan = await submit(gateway, next, { cookie })
+  const tooSoon = await submit(gateway, { ...next, parentTaskId }, { cookie })
+  const pictureId = await complete(database, parentTaskId)
+  const inTurn = await submit(gateway, { ...next, parentTaskId }, { cookie })
+
+  t.match(orphan.json().error, { code: 'STEP_ORDER' })
+  t.match(tooSoon.json().error, { code: 'STEP_ORDER' })
+  t.equal(inTurn.statusCode, 201)
+  t.equal(inTurn.json().task.parentTaskId, parentTaskId)
+  const input = await findInput(database, inTurn.json().task.id)
+  t.same(input, { assetId: pictureId, prompt: 'more' })
+})
+
+t.test('without enough credits nothing is written', async t => {
+  const { user, cookie } = await addUser(gateway, 19)
+
+  const body = { toolSlug: 'painter', input: { prompt: 'a cat' } }
+  const response = await submit(gateway, body, { cookie, key: newId() })
+
+  t.equal(response.statusCode, 402)
+  t.equal(response.json().error.code, 'INSUFFICIENT_CREDITS')
+  t.same(await countEffects(database, user.id), { tasks: 0, reservations: 0, wakeUps: 0 })
+  t.match(await balanceOf(database, user.id), { balance: 19, reservedBalance: 0 })
+})
+
+t.test('what the model cannot honour is refused before it is paid for', async t => {
+  const { user, cookie } = await addUser(gateway)
+  const assetId = await addAsset(database, user.id, { storageKey: keyFor(user.id) })
+  const ply = { storageKey: `private/${user.id}/m/a.ply`, mimeType: 'model/ply' }
+  const modelId = await addAsset(database, user.id, ply)
+  await tools.addTool({ slug: 'unrunnable', providerModel: 'nobody/runs-this' })
+  await tools.addTool({ slug: 'gone', providerId: newId() })
+  const rows: [string, object, string][] = [
+    ['background-remove', {}, 'input.assetId'],
+    ['background-remove', { assetId, prompt: 'a cat' }, 'input.prompt'],
+    ['background-remove', { assetId, imageStorageKey: keyFor(user.id) }, 'input.imageStorageKey'],
+    ['background-remove', { assetId: modelId }, 'input.assetId'],
+    ['painter', {}, 'input.prompt'],
+    ['painter', { prompt: ' \n\u200b\u0007 ' }, 'input.prompt'],
+    ['unrunnable', { assetId }, 'stepId'],
+    ['gone', { assetId }, 'stepId'],
+  ]
+
+  for (const [toolSlug, input, field] of rows) {
+    const response = await submit(gateway, { toolSlug, input }, { cookie })
+    t.equal(response.statusCode, 422, toolSlug)
+    t.match(response.json().error, { code: 'INVALID_INPUT', details: { field } })
+  }
+  t.same(await countEffects(database, user.id), { tasks: 0, reservations: 0, wakeUps: 0 })
+})
+
+t.test('after all this tasks and credits agree', async t => {
+  t.same(await findUnsettled(database), [])
+})
