@@ -51,7 +51,7 @@ export interface ServerOptions {
 export interface HttpServer {
   readonly app: Server
   /** Fails the health check, lets the load balancer notice for `drainMs`, then closes. */
-  drain(): Promise<void>
+  readonly drain: () => Promise<void>
 }
 
 const bodyLimitDefaultBytes = 1_048_576
@@ -103,7 +103,13 @@ export async function createServer(options: ServerOptions): Promise<HttpServer> 
     origin: options.http.allowedOrigins,
     credentials: true,
     methods: ['GET', 'POST', 'PUT', 'DELETE', 'OPTIONS'],
-    exposedHeaders: ['X-Request-Id', 'Retry-After', 'X-RateLimit-Limit', 'X-RateLimit-Remaining'],
+    exposedHeaders: [
+      'X-Request-Id',
+      'Retry-After',
+      'X-RateLimit-Limit',
+      'X-RateLimit-Remaining',
+      'X-RateLimit-Reset',
+    ],
     maxAge: 600,
   })
   addOriginCheck(app, options.http.allowedOrigins)
