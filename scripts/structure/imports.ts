@@ -37,6 +37,7 @@ const doors: readonly { vendor: RegExp; open: readonly string[] }[] = [
     open: [
       'libs/runtime/',
       'libs/session/src/require-user.ts',
+      'libs/session/src/limit-requests.ts',
       'libs/session/test/',
       'libs/simulators/',
       'services/',
