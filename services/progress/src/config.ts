@@ -2,10 +2,12 @@ import { setting } from '@funmagic/runtime/config'
 import {
   DatabaseSettings,
   HttpSettings,
+  LimitSettings,
   LogSettings,
   RedisCacheSettings,
+  SessionCookieSettings,
 } from '@funmagic/runtime/settings'
-import Type, { type Static } from 'typebox'
+import Type from 'typebox'
 
 export const StreamSettings = Type.Object({
   perUserMax: setting(
@@ -44,7 +46,6 @@ export const StreamSettings = Type.Object({
     { env: 'STREAM_SESSION_CHECK_MS' },
   ),
 })
-export type StreamSettings = Static<typeof StreamSettings>
 
 export const ProgressConfig = Type.Object({
   http: HttpSettings,
@@ -52,13 +53,6 @@ export const ProgressConfig = Type.Object({
   database: DatabaseSettings,
   redis: RedisCacheSettings,
   streams: StreamSettings,
-  cookieSecure: setting(
-    Type.Boolean({ default: true, description: 'False only for plain HTTP on a laptop' }),
-    { env: 'COOKIE_SECURE' },
-  ),
-  cookieDomain: Type.Optional(
-    setting(Type.String({ description: 'Set for cookies that span subdomains' }), {
-      env: 'COOKIE_DOMAIN',
-    }),
-  ),
+  cookie: SessionCookieSettings,
+  limits: LimitSettings,
 })

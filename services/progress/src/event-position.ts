@@ -1,4 +1,4 @@
-/** A place in a stream: `{epochMs}-{n}`; within an epoch n is dense, a new stream is a new epoch. */
+/** A place in a stream, `{epochMs}-{n}`: n is dense, and a new stream is a new epoch. */
 export interface EventPosition {
   readonly epoch: number
   readonly n: number

@@ -2,19 +2,17 @@ import { userOf } from '@funmagic/session/require-user'
 import type { Sessions } from '@funmagic/session/session'
 import type { Database } from '@funmagic/database/client'
 import type { Redis } from '@funmagic/runtime/redis'
-import type { ProgressSubscriber } from '@funmagic/task/progress-subscriber'
 import type { FastifyRequest } from 'fastify'
+import type { Channels } from './channels.ts'
 import type { Events } from './events.ts'
 import type { OpenStream, OpenStreams, StreamTransport } from './open-streams.ts'
-import type { Reconnections } from './reconnections.ts'
 import type { SafetyPoll } from './safety-poll.ts'
 
 export interface StreamDeps {
   readonly database: Database
   readonly redis: Redis
   readonly sessions: Sessions
-  readonly subscriber: ProgressSubscriber
-  readonly reconnections: Reconnections
+  readonly channels: Channels
   readonly streams: OpenStreams
   readonly safetyPoll: SafetyPoll
   readonly sessionCheckMs: number

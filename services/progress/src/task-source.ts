@@ -4,17 +4,15 @@ import { AppError } from '@funmagic/contract/problem'
 import type { Database } from '@funmagic/database/client'
 import type { Redis } from '@funmagic/runtime/redis'
 import { readEvents } from '@funmagic/task/progress-channel'
-import type { ProgressSubscriber } from '@funmagic/task/progress-subscriber'
 import { findTask } from '@funmagic/task/tasks'
+import type { Channels } from './channels.ts'
 import type { Source } from './follow.ts'
 import { snapshotOf } from './frames.ts'
-import type { Reconnections } from './reconnections.ts'
 
 export interface SourceDeps {
   readonly database: Database
   readonly redis: Redis
-  readonly subscriber: ProgressSubscriber
-  readonly reconnections: Reconnections
+  readonly channels: Channels
 }
 
 /** The events of one task of this user. */
@@ -23,10 +21,7 @@ export function taskSource(
   wanted: { userId: UserId; taskId: TaskId },
 ): Source<ProgressEvent> {
   return {
-    watch: watcher =>
-      deps.reconnections.keep(watcher.onReconnect, () =>
-        deps.subscriber.watchTask(wanted.taskId, watcher.listener),
-      ),
+    watch: watcher => deps.channels.watchTask(wanted.taskId, watcher),
     read: afterId => readEvents(deps.redis, wanted.taskId, afterId),
     snapshot: async () => {
       const task = await findTask(deps.database, wanted)

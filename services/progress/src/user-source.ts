@@ -8,10 +8,7 @@ import type { SourceDeps } from './task-source.ts'
 /** All that concerns one user: the events of all their tasks, and their balance. */
 export function userSource(deps: Omit<SourceDeps, 'database'>, userId: UserId): Source<UserEvent> {
   return {
-    watch: watcher =>
-      deps.reconnections.keep(watcher.onReconnect, () =>
-        deps.subscriber.watchUser(userId, watcher.listener),
-      ),
+    watch: watcher => deps.channels.watchUser(userId, watcher),
     read: afterId => readUserEvents(deps.redis, userId, afterId),
     snapshot: async () => ({ type: 'reset', userId }),
     isLast: () => false,

@@ -9,17 +9,17 @@ import { createLogger } from '@funmagic/runtime/logger'
 import { createMetrics } from '@funmagic/runtime/metrics'
 import { openRedis } from '@funmagic/runtime/redis'
 import { sessionCookie } from '@funmagic/session/cookie'
+import { createRateLimits } from '@funmagic/session/rate-limits'
 import { createSessions } from '@funmagic/session/session'
 import { createTestUser, type TestUser } from '@funmagic/session/testing'
 import { claimTask, completeTask } from '@funmagic/task/lifecycle'
-import { ProgressSubscriber } from '@funmagic/task/progress-subscriber'
 import { recordTask } from '@funmagic/task/submission'
 import { createTestTool } from '@funmagic/task/testing'
 import { createParser } from 'eventsource-parser'
 import { buildApp } from '../src/app.ts'
+import { Channels } from '../src/channels.ts'
 import { createEvents } from '../src/events.ts'
 import { OpenStreams } from '../src/open-streams.ts'
-import { Reconnections } from '../src/reconnections.ts'
 import { SafetyPoll } from '../src/safety-poll.ts'
 
 interface Teardown {
@@ -35,14 +35,8 @@ export async function setup(t: Teardown, limits: { perUserMax?: number } = {}) {
   const listening = openRedis({ url, role: 'subscriber', name: 'progress-test-sub', onError })
   const logger = createLogger('progress', 'silent')
   const metrics = createMetrics('progress')
-  const reconnections = new Reconnections()
-  const subscriber = new ProgressSubscriber({
-    redis: listening,
-    watchesMax: 1_000,
-    onReconnect: () => reconnections.announce(),
-    onError,
-  })
-  const events = createEvents({ logger, metrics, channelCount: () => subscriber.channelCount() })
+  const channels = new Channels({ redis: listening, watchesMax: 1_000, onError })
+  const events = createEvents({ logger, metrics, channelCount: () => channels.count })
   const heartbeatMs = 200
   const streams = new OpenStreams({ perUserMax: 10, perProcessMax: 100, heartbeatMs, ...limits })
   const safetyPoll = new SafetyPoll({ database, intervalMs: 100, onError })
@@ -55,12 +49,18 @@ export async function setup(t: Teardown, limits: { perUserMax?: number } = {}) {
       health: {},
     },
     cookie: sessionCookie({ secure: true }),
+    limits: createRateLimits({
+      database,
+      redis,
+      profile: 'development',
+      lifetimePurchasedOf: async () => 0,
+      onError,
+    }),
     streaming: {
       database,
       redis,
       sessions,
-      subscriber,
-      reconnections,
+      channels,
       streams,
       safetyPoll,
       sessionCheckMs: 100,
@@ -74,7 +74,7 @@ export async function setup(t: Teardown, limits: { perUserMax?: number } = {}) {
     redis.disconnect()
     listening.disconnect()
   })
-  return { address, app, database, redis, listening, sessions, streams, subscriber }
+  return { address, app, database, redis, listening, sessions, streams, channels }
 }
 
 /** A user with credits and one pending task. */

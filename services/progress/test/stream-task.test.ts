@@ -181,7 +181,7 @@ t.test('one user cannot take all places', async t => {
 })
 
 t.test('streams that went leave no subscription and no place behind', async t => {
-  const { address, database, streams, subscriber } = await setup(t)
+  const { address, database, streams, channels } = await setup(t)
   const { task, user } = await createTask(database)
   const url = `${address}/api/tasks/${task.id}/stream`
 
@@ -195,7 +195,7 @@ t.test('streams that went leave no subscription and no place behind', async t =>
   const deadline = Date.now() + 5_000
   while (streams.size > 0 && Date.now() < deadline) await new Promise(setImmediate)
   t.equal(streams.size, 0)
-  t.equal(subscriber.channelCount(), 0)
+  t.equal(channels.count, 0)
 })
 
 t.test('events published while the connection to Redis was down are read afterwards', async t => {
