@@ -1,0 +1,54 @@
+import type { ProviderType } from '@funmagic/contract/tool'
+import type { Database } from '@funmagic/database/client'
+import type { Credentials } from '@funmagic/provider/credentials'
+import { findProvider, readApiKey, type Provider as Row } from '@funmagic/provider/providers'
+import type { ObserveExchange } from './providers/exchange.ts'
+import type { Provider } from './providers/provider.ts'
+import type { ProviderTimeouts } from './providers/account.ts'
+import { openProvider } from './providers/registry.ts'
+import { TaskFault } from './verdict.ts'
+
+/** An account at a provider, ready to be spoken with. */
+export interface Account {
+  readonly type: ProviderType
+  readonly provider: Provider
+  /** The operator's own address of the provider, if it has one. */
+  readonly trustedOrigin: string | undefined
+}
+
+export interface AccountParts {
+  readonly database: Database
+  readonly credentials: Credentials
+  readonly timeouts: ProviderTimeouts
+  readonly observe: ObserveExchange
+}
+
+/** Opens the account of a provider by its id. Throws TaskFault PROVIDER_NOT_CONFIGURED. */
+export function openAccounts(parts: AccountParts): (providerId: string) => Promise<Account> {
+  return providerId => openAccount(parts, providerId)
+}
+
+async function openAccount(parts: AccountParts, providerId: string): Promise<Account> {
+  const row = await findProvider(parts.database, providerId)
+  if (row === undefined) {
+    throw new TaskFault('PROVIDER_NOT_CONFIGURED', `there is no provider ${providerId}`)
+  }
+  const { type, baseUrl } = row
+  const { timeouts, observe } = parts
+  const apiKey = openKey(parts.credentials, row)
+  const provider = openProvider(type, { apiKey, baseUrl, timeouts, observe })
+  if (provider === undefined) {
+    throw new TaskFault('PROVIDER_NOT_CONFIGURED', `nothing speaks to providers of type ${type}`)
+  }
+  const trustedOrigin = baseUrl === null ? undefined : new URL(baseUrl).origin
+  return { type, provider, trustedOrigin }
+}
+
+function openKey(credentials: Credentials, row: Row): string {
+  try {
+    return readApiKey(credentials, row)
+  } catch (error) {
+    const message = `the key of provider ${row.name} cannot be read`
+    throw new TaskFault('PROVIDER_NOT_CONFIGURED', message, { cause: error })
+  }
+}

@@ -1,0 +1,57 @@
+import type { ProgressEvent } from '@funmagic/contract/progress'
+import type { Redis } from '@funmagic/runtime/redis'
+import type { ClaimedTask } from '@funmagic/task/lifecycle'
+import { publishBalance, publishEvent } from '@funmagic/task/progress-channel'
+import { failureMessages, type FailureCode } from '@funmagic/task/task-state'
+import type { Events } from './events.ts'
+import type { Settled } from './settle-task.ts'
+
+/**
+ * Tells the streams what has been committed. A stream that cannot be told changes nothing: its
+ * watchers read the same from Postgres (W8, P7).
+ */
+export interface Announcer {
+  stepStarted(task: ClaimedTask): Promise<void>
+  progress(task: ClaimedTask, progress: { percent: number; message: string }): Promise<void>
+  completed(task: ClaimedTask, settled: Settled): Promise<void>
+  failed(task: ClaimedTask, settled: Settled, code: FailureCode): Promise<void>
+}
+
+export function createAnnouncer(redis: Redis, events: Events): Announcer {
+  async function tell(task: ClaimedTask, publish: () => Promise<unknown>): Promise<void> {
+    try {
+      await publish()
+    } catch (error) {
+      events.sideWorkFailed(task, 'announcement', error)
+    }
+  }
+
+  const publish = async (task: ClaimedTask, event: ProgressEvent) =>
+    publishEvent(redis, { taskId: task.id, userId: task.userId }, event)
+
+  const pushBalance = async (task: ClaimedTask, { balance }: Settled) =>
+    publishBalance(redis, task.userId, balance)
+
+  return {
+    stepStarted: task =>
+      tell(task, async () => {
+        const { id: stepId, name: stepName } = task.step
+        await publish(task, { type: 'step_started', stepId, stepName })
+      }),
+    progress: (task, { percent: progress, message }) =>
+      tell(task, () => publish(task, { type: 'progress', progress, message })),
+    completed: (task, settled) =>
+      tell(task, async () => {
+        const output = { assetIds: [...settled.assetIds] }
+        await publish(task, { type: 'step_completed', stepId: task.step.id, output })
+        await publish(task, { type: 'completed', output })
+        await pushBalance(task, settled)
+      }),
+    failed: (task, settled, code) =>
+      tell(task, async () => {
+        const error = { code, message: failureMessages[code] }
+        await publish(task, { type: 'failed', error })
+        await pushBalance(task, settled)
+      }),
+  }
+}

@@ -1,0 +1,127 @@
+import { discardOutputs } from '@funmagic/asset/ingest'
+import type { ObjectStore } from '@funmagic/asset/object-store'
+import type { Database } from '@funmagic/database/client'
+import { recordOutcome } from '@funmagic/task/calls'
+import { handBack } from '@funmagic/task/lifecycle'
+import { isFinished, type FailureCode } from '@funmagic/task/task-state'
+import { findTasks } from '@funmagic/task/tasks'
+import type { Announcer } from './announce.ts'
+import type { Attempt } from './attempt.ts'
+import type { Events, SideWork } from './events.ts'
+import { describeAttempt } from './provider-record.ts'
+import { ProviderFailure } from './providers/provider.ts'
+import { settleFailed } from './settle-task.ts'
+import { describeError, judge, type RetryPolicy } from './verdict.ts'
+
+export interface ConcludeDeps {
+  readonly database: Database
+  readonly store: ObjectStore
+  readonly announcer: Announcer
+  readonly events: Events
+  readonly limits: { readonly retry: RetryPolicy; readonly cancelTimeoutMs: number }
+}
+
+/** Ends an attempt that did not complete its task: dropped, handed back, or the task given up. */
+export async function conclude(
+  deps: ConcludeDeps,
+  attempt: Attempt,
+  error: unknown,
+): Promise<void> {
+  const { task, claim } = attempt
+  const verdict = judge(error, task, deps.limits.retry, Math.random())
+  switch (verdict.kind) {
+    case 'discard':
+      return discard(deps, attempt)
+    case 'handBack': {
+      const isOurs = await handBack(deps.database, { ...claim, delayMs: 0, countRetry: false })
+      if (isOurs === undefined) return discard(deps, attempt)
+      return deps.events.taskHandedBack(task)
+    }
+    case 'retry': {
+      const { delayMs } = verdict
+      await closeUnsubmitted(deps, attempt, error)
+      const isOurs = await handBack(deps.database, { ...claim, delayMs, countRetry: true })
+      if (isOurs === undefined) return discard(deps, attempt)
+      return deps.events.taskRetried(task, { delayMs, error })
+    }
+    case 'fail':
+      return fail(deps, attempt, { code: verdict.code, error })
+  }
+}
+
+/** A call that never got an id is over; one that has an id stays open for the next attempt. */
+async function closeUnsubmitted(
+  { database }: ConcludeDeps,
+  { callId, submitted }: Attempt,
+  error: unknown,
+): Promise<void> {
+  if (callId === undefined || submitted !== undefined) return
+  await recordOutcome(database, { callId, state: 'failed', errorKind: kindOf(error) })
+}
+
+async function fail(
+  deps: ConcludeDeps,
+  attempt: Attempt,
+  end: { readonly code: FailureCode; readonly error: unknown },
+): Promise<void> {
+  const { task, claim, callId } = attempt
+  const { code, error } = end
+  const settled = await settleFailed(deps.database, {
+    claim,
+    code,
+    detail: describeError(error),
+    call: callId === undefined ? undefined : { id: callId, errorKind: kindOf(error) },
+    provider: describeAttempt(attempt, error),
+  })
+  if (settled === undefined) return discard(deps, attempt)
+  deps.events.taskFailed(task, settled.task, end)
+  await deps.announcer.failed(task, settled, code)
+  const isOver = error instanceof ProviderFailure && error.isFinal
+  if (!isOver) await stopCall(deps, attempt)
+  await clearOutputs(deps, attempt)
+}
+
+/**
+ * The claim is over. Another attempt may be working with the same call and the same objects, so
+ * both are left alone, unless the task itself has ended without a result.
+ */
+async function discard(deps: ConcludeDeps, attempt: Attempt): Promise<void> {
+  deps.events.taskDiscarded(attempt.task)
+  await beside(deps, attempt, 'cleanup', async () => {
+    const [task] = await findTasks(deps.database, [attempt.task.id])
+    const isForNothing = task !== undefined && isFinished(task.status) && task.output === null
+    if (!isForNothing) return
+    await stopCall(deps, attempt)
+    await clearOutputs(deps, attempt)
+  })
+}
+
+async function stopCall(deps: ConcludeDeps, attempt: Attempt): Promise<void> {
+  const { account, submitted } = attempt
+  if (account === undefined || submitted === undefined) return
+  const signal = AbortSignal.timeout(deps.limits.cancelTimeoutMs)
+  await beside(deps, attempt, 'cancel', () => account.provider.cancel(submitted, signal))
+}
+
+async function clearOutputs(deps: ConcludeDeps, attempt: Attempt): Promise<void> {
+  if (attempt.stored.length === 0) return
+  await beside(deps, attempt, 'cleanup', () => discardOutputs(deps.store, attempt.stored))
+}
+
+/** Work that the task no longer depends on: its failure is told and nothing more. */
+async function beside(
+  { events }: ConcludeDeps,
+  { task }: Attempt,
+  what: SideWork,
+  work: () => Promise<void>,
+): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    events.sideWorkFailed(task, what, error)
+  }
+}
+
+function kindOf(error: unknown): string {
+  return error instanceof ProviderFailure ? error.kind : 'abandoned'
+}

@@ -1,0 +1,80 @@
+import { openS3ObjectStore } from '@funmagic/asset/s3-object-store'
+import { openDatabase } from '@funmagic/database/client'
+import { sql } from '@funmagic/database/sql'
+import { openCredentials } from '@funmagic/provider/credentials'
+import { loadConfig } from '@funmagic/runtime/config'
+import { createServer } from '@funmagic/runtime/http-server'
+import { run } from '@funmagic/runtime/lifecycle'
+import { createLogger } from '@funmagic/runtime/logger'
+import { createMetrics } from '@funmagic/runtime/metrics'
+import { openRedis } from '@funmagic/runtime/redis'
+import { requireNoEviction } from '@funmagic/task/queue'
+import { openAccounts } from './accounts.ts'
+import { createAnnouncer } from './announce.ts'
+import { limitsOf, timeoutsOf, WorkerConfig } from './config.ts'
+import { createEvents } from './events.ts'
+import { runTask, type RunTaskDeps } from './run-task.ts'
+import { Worker } from './worker.ts'
+
+const service = 'provider-worker'
+
+await run(service, async (environment, lifecycle) => {
+  const config = loadConfig(WorkerConfig, environment)
+  const logger = createLogger(service, config.log.level)
+  const metrics = createMetrics(service)
+  const events = createEvents(metrics, logger)
+
+  const database = openDatabase({
+    ...config.database,
+    applicationName: service,
+    onIdleError: error => events.connectionFailed('postgres', error),
+  })
+  lifecycle.onStop('database', () => database[Symbol.asyncDispose]())
+  const redis = openRedis({
+    url: config.redisCache.url,
+    role: 'cache',
+    name: service,
+    onError: error => events.connectionFailed('redis', error),
+  })
+  lifecycle.onStop('redis', async () => redis.disconnect())
+  const store = openS3ObjectStore(config.objects)
+  lifecycle.onStop('object store', async () => store.close())
+  const credentials = await openCredentials(config.secretKey)
+  const onError = (error: Error) => events.connectionFailed('queue', error)
+  const queueOptions = { url: config.redisQueue.url, connectionName: service, onError }
+  await requireNoEviction(queueOptions, events.queuePolicyUnknown)
+
+  const accounts = { database, credentials, observe: events.providerAnswered }
+  const deps: RunTaskDeps = {
+    database,
+    store,
+    openAccount: openAccounts({ ...accounts, timeouts: timeoutsOf(config) }),
+    announcer: createAnnouncer(redis, events),
+    events,
+    limits: limitsOf(config),
+  }
+  const worker = new Worker({
+    ...config.queue,
+    queueUrl: config.redisQueue.url,
+    runTask: (taskId, shutdown) => runTask(deps, taskId, shutdown),
+    events,
+  })
+  events.watchFetches(() => worker.lastFetchAgeSeconds())
+
+  const { app, drain } = await createServer({
+    service,
+    title: 'Provider worker',
+    description: 'Runs tasks at outside providers. Health and metrics only.',
+    logger,
+    metrics,
+    http: { ...config.http, allowedOrigins: [], trustedProxies: [], drainMs: 0 },
+    health: {
+      db: () => database.query(sql`SELECT 1`),
+      redis: () => redis.ping(),
+      queue: () => worker.check(),
+    },
+  })
+  await app.listen({ host: config.http.host, port: config.http.port })
+  lifecycle.onStop('server', drain)
+  lifecycle.onStop('worker', () => worker[Symbol.asyncDispose]())
+})

@@ -1,0 +1,103 @@
+import OpenAI, { toFile } from 'openai'
+import Type from 'typebox'
+import { Value } from 'typebox/value'
+import { createExchange, type Fetch } from './exchange.ts'
+import {
+  ProviderFailure,
+  type FailureKind,
+  type GenerationRequest,
+  type Provider,
+} from './provider.ts'
+import type { ProviderAccount } from './account.ts'
+
+const Images = Type.Object({
+  data: Type.Array(Type.Object({ b64_json: Type.String({ minLength: 1 }) }), {
+    minItems: 1,
+    maxItems: 8,
+  }),
+})
+
+// A picture of 4096 × 4096 as PNG at its worst, in base64.
+const responseBytesMax = 70_000_000
+const generateTimeoutMs = 3_600_000
+
+/**
+ * OpenAI's Images API (platform.openai.com/docs/api-reference/images). It answers with the
+ * picture itself, so there is nothing to re-attach to: a result that was not taken is gone.
+ */
+export function openOpenaiImages(account: ProviderAccount): Provider {
+  const { apiKey, baseUrl } = account
+  const exchange = createExchange({
+    provider: 'openai',
+    hosts: ['api.openai.com'],
+    baseUrl,
+    responseBytesMax,
+    kindOf,
+    observe: account.observe,
+  })
+  // The SDK takes what is not given from the environment, so all is given.
+  const connect = (fetch: Fetch) =>
+    new OpenAI({
+      apiKey,
+      fetch,
+      baseURL: baseUrl,
+      organization: null,
+      project: null,
+      maxRetries: 0,
+      timeout: generateTimeoutMs,
+      logLevel: 'off',
+    })
+
+  return {
+    outputHosts: [],
+
+    async submit(request, signal) {
+      const prompt = promptOf(request)
+      // The step's time, in the caller's signal, is the real bound.
+      const terms = { operation: 'submit', timeoutMs: generateTimeoutMs, signal } as const
+      const images: unknown = await exchange(terms, async fetch =>
+        makeImages(connect(fetch), request, prompt),
+      )
+      if (!Value.Check(Images, images)) {
+        throw new ProviderFailure('bad_response', 'the answer has no picture')
+      }
+      const outputs = images.data.map(({ b64_json: text }) => {
+        return { kind: 'bytes', bytes: Buffer.from(text, 'base64') } as const
+      })
+      return { kind: 'finished', outputs }
+    },
+
+    async resume() {
+      throw new ProviderFailure('expired', 'OpenAI keeps no result that was not taken')
+    },
+
+    async cancel() {
+      // A call ends with its connection; there is nothing left to stop.
+    },
+  }
+}
+
+async function makeImages(
+  openai: OpenAI,
+  request: GenerationRequest,
+  prompt: string,
+): Promise<unknown> {
+  const { model, picture } = request
+  const options = { headers: { 'X-Client-Request-Id': request.reference } }
+  if (picture === undefined) {
+    return openai.images.generate({ model, prompt, n: 1, output_format: 'png' }, options)
+  }
+  const image = await toFile(picture.bytes, 'picture', { type: picture.mimeType })
+  return openai.images.edit({ model, prompt, image, n: 1, output_format: 'png' }, options)
+}
+
+function promptOf({ stepType, prompt }: GenerationRequest): string {
+  if (stepType === 'image-gen' && prompt !== undefined) return prompt
+  throw new ProviderFailure('misconfigured', `openai does not run ${stepType} on this input`)
+}
+
+/** An account without money is answered like too many requests, but waiting does not help. */
+function kindOf(status: number, body: string): FailureKind | undefined {
+  const isOutOfMoney = /"(insufficient_quota|billing_hard_limit_reached)"/.test(body)
+  return isOutOfMoney && (status === 429 || status === 400) ? 'misconfigured' : undefined
+}

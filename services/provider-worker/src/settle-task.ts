@@ -1,0 +1,67 @@
+import { insertOutputAsset, type StoredOutput } from '@funmagic/asset/ingest'
+import type { Database } from '@funmagic/database/client'
+import { inTransaction } from '@funmagic/database/transaction'
+import type { Balance } from '@funmagic/ledger/accounts'
+import { confirm, release } from '@funmagic/ledger/reservations'
+import { recordOutcome } from '@funmagic/task/calls'
+import {
+  completeTask,
+  failTask,
+  type Claim,
+  type FinishedTask,
+  type ProviderRecord,
+} from '@funmagic/task/lifecycle'
+import type { FailureCode } from '@funmagic/task/task-state'
+
+export interface Settled {
+  readonly task: FinishedTask
+  readonly assetIds: readonly string[]
+  readonly balance: Balance
+}
+
+/**
+ * The end of a task, its assets and the payment for it are one commit, or nothing (TR16, M6, M7).
+ * Undefined, and nothing is written, when the claim is over (T2).
+ */
+export async function settleCompleted(
+  database: Database,
+  completion: {
+    readonly claim: Claim
+    readonly callId: string
+    readonly outputs: readonly StoredOutput[]
+    readonly provider: ProviderRecord
+  },
+): Promise<Settled | undefined> {
+  const { claim, callId, outputs, provider } = completion
+  const assetIds = outputs.map(output => output.id)
+  return inTransaction(database, async tx => {
+    const task = await completeTask(tx, { ...claim, output: { assetIds }, provider })
+    if (task === undefined) return undefined
+    for (const output of outputs) await insertOutputAsset(tx, output)
+    await recordOutcome(tx, { callId, state: 'succeeded' })
+    const balance = await confirm(tx, task.reservationId, task.creditsCost)
+    return { task, assetIds, balance }
+  })
+}
+
+/** A task that is given up and the return of its credits are one commit, fenced like the other. */
+export async function settleFailed(
+  database: Database,
+  failure: {
+    readonly claim: Claim
+    readonly code: FailureCode
+    readonly detail: string
+    readonly call: { readonly id: string; readonly errorKind: string } | undefined
+    readonly provider: ProviderRecord
+  },
+): Promise<Settled | undefined> {
+  const { claim, code, detail, call, provider } = failure
+  return inTransaction(database, async tx => {
+    const task = await failTask(tx, { ...claim, code, detail, provider })
+    if (task === undefined) return undefined
+    if (call !== undefined) {
+      await recordOutcome(tx, { callId: call.id, state: 'failed', errorKind: call.errorKind })
+    }
+    return { task, assetIds: [], balance: await release(tx, task.reservationId) }
+  })
+}
