@@ -56,7 +56,6 @@ export interface HttpServer {
 
 const bodyLimitDefaultBytes = 1_048_576
 const requestTimeoutMs = 30_000
-const connectionTimeoutMs = 0
 // Longer than the load balancer's 60 s, which must be the side that closes an idle connection.
 const keepAliveTimeoutMs = 72_000
 const requestIdPattern = /^[A-Za-z0-9-]{8,64}$/
@@ -77,12 +76,31 @@ const securityHeaders = {
  * (O11), metrics (O3, O7) and an OpenAPI document at /openapi.json.
  */
 export async function createServer(options: ServerOptions): Promise<HttpServer> {
-  const app: Server = Fastify({
+  const app = createFastify(options)
+  const draining = { isDraining: false }
+  addResponseHeaders(app, draining)
+  addRequestLog(app, options.metrics)
+  addValidation(app)
+  addProblemHandlers(app)
+  await app.register(cors, {
+    origin: options.http.allowedOrigins,
+    credentials: true,
+    methods: ['GET', 'POST', 'PUT', 'DELETE', 'OPTIONS'],
+    exposedHeaders: ['X-Request-Id', 'Retry-After', 'X-RateLimit-Limit', 'X-RateLimit-Remaining'],
+    maxAge: 600,
+  })
+  addOriginCheck(app, options.http.allowedOrigins)
+  await addDocument(app, options)
+  addHealthRoutes(app, { ...options, draining })
+  return { app, drain: () => drain(app, draining, options.http.drainMs) }
+}
+
+function createFastify(options: ServerOptions): Server {
+  return Fastify({
     loggerInstance: options.logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: options.bodyLimitBytes ?? bodyLimitDefaultBytes,
     requestTimeout: requestTimeoutMs,
-    connectionTimeout: connectionTimeoutMs,
     keepAliveTimeout: keepAliveTimeoutMs,
     requestIdHeader: false,
     genReqId: request => chooseRequestId(request.headers['x-request-id']),
@@ -93,40 +111,22 @@ export async function createServer(options: ServerOptions): Promise<HttpServer> 
     return503OnClosing: false,
     routerOptions: { maxParamLength: 200, ignoreTrailingSlash: false },
   }).withTypeProvider<TypeBoxTypeProvider>()
+}
 
-  const draining = { isDraining: false }
-  addResponseHeaders(app, draining)
-  addRequestLog(app, options.metrics)
-  addValidation(app)
-  addProblemHandlers(app)
-  await app.register(cors, {
-    origin: options.http.allowedOrigins,
-    credentials: true,
-    methods: ['GET', 'POST', 'PUT', 'DELETE', 'OPTIONS'],
-    exposedHeaders: [
-      'X-Request-Id',
-      'Retry-After',
-      'X-RateLimit-Limit',
-      'X-RateLimit-Remaining',
-      'X-RateLimit-Reset',
-    ],
-    maxAge: 600,
-  })
-  addOriginCheck(app, options.http.allowedOrigins)
+/** The OpenAPI document of this service; the edge merges those of all services. */
+async function addDocument(app: Server, options: ServerOptions): Promise<void> {
+  const { service, title, description } = options
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
-      info: { title: options.title, description: options.description, version: '0.1.0' },
-      tags: [{ name: options.service, description: options.description }],
+      info: { title, description, version: '0.1.0' },
+      tags: [{ name: service, description }],
     },
   })
   app.addHook('onRoute', route => {
-    if (route.schema) route.schema = { tags: [options.service], ...route.schema }
+    if (route.schema) route.schema = { tags: [service], ...route.schema }
   })
-  addHealthRoutes(app, { ...options, draining })
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
-
-  return { app, drain: () => drain(app, draining, options.http.drainMs) }
 }
 
 async function drain(

@@ -90,8 +90,10 @@ function validationProblem(error: FastifyError): AppError {
   return new AppError('VALIDATION_FAILED', { cause: error, details })
 }
 
+// With the SQLSTATEs of a connection that is gone and of a full server, those of a statement
+// (57014) and of a lock (55P03) that were not had in time.
 const unavailableCodes =
-  /^(08...|57P0.|53[0-4]00|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|P1001|P1017)$/
+  /^(08...|57P0.|57014|55P03|53[0-4]00|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|P1001|P1017)$/
 
 // node-postgres and ioredis give these no code.
 const unavailableMessages =
