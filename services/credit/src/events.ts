@@ -10,6 +10,8 @@ export interface Events {
   connectionFailed(part: 'postgres' | 'redis', error: unknown): void
 }
 
+const quietMs = 10_000
+
 export function createEvents(metrics: Metrics, logger: Logger): Events {
   const registers = [metrics.registry]
   const adjustments = new Counter({
@@ -29,6 +31,7 @@ export function createEvents(metrics: Metrics, logger: Logger): Events {
     labelNames: ['part'] as const,
     registers,
   })
+  const loggedAtMs = new Map<string, number>()
   return {
     creditsAdjusted: (entry, requestId) => {
       adjustments.inc({ direction: entry.amount > 0 ? 'added' : 'taken' })
@@ -41,6 +44,9 @@ export function createEvents(metrics: Metrics, logger: Logger): Events {
     },
     connectionFailed: (part, error) => {
       failures.inc({ part })
+      // A client that reconnects fails several times a second: one line in a while says it.
+      if (performance.now() - (loggedAtMs.get(part) ?? -Infinity) < quietMs) return
+      loggedAtMs.set(part, performance.now())
       logger.warn({ err: error, part }, 'connection failed')
     },
   }

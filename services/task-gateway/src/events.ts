@@ -180,6 +180,8 @@ function createSampleEvents(
   }
 }
 
+const quietMs = 10_000
+
 function createFailureEvents(
   { registry }: Metrics,
   logger: Logger,
@@ -195,6 +197,7 @@ function createFailureEvents(
     labelNames: ['part'] as const,
     registers: [registry],
   })
+  const loggedAtMs = new Map<string, number>()
   return {
     announcementFailed: (error, userId) => {
       lostAnnouncements.inc()
@@ -202,6 +205,9 @@ function createFailureEvents(
     },
     connectionFailed: (part, error) => {
       failures.inc({ part })
+      // A client that reconnects fails several times a second: one line in a while says it.
+      if (performance.now() - (loggedAtMs.get(part) ?? -Infinity) < quietMs) return
+      loggedAtMs.set(part, performance.now())
       logger.warn({ err: error, part }, 'connection failed')
     },
   }
