@@ -1,6 +1,5 @@
 import { once } from 'node:events'
 import type { Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** One event of a simulator; a process writes it out as a line of JSON, a test may collect it. */
@@ -22,7 +21,7 @@ export async function listen(server: Server, options: ListenOptions): Promise<st
 }
 
 export function portOf(server: Server): number {
-  const address = server.address() as AddressInfo | string | null
+  const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('The server has no port')
   return address.port
 }

@@ -168,7 +168,7 @@ class Distribution {
     replyToViewer(request, response, { reply, result: reply.status >= 400 ? 'Error' : 'Miss' })
   }
 
-  /** What the cache or the shared read has, or not-kept: then the viewer needs a read of its own. */
+  /** What the cache or the shared read has; when not-kept, the viewer needs a read of its own. */
 
   async #lookUp(key: string): Promise<Lookup | 'not-kept'> {
     const now = this.#options.now()

@@ -60,7 +60,7 @@ export class EdgeCache {
   }
 
   deleteWhere(matches: (key: string) => boolean): void {
-    for (const key of [...this.#entries.keys()]) if (matches(key)) this.delete(key)
+    for (const key of this.#entries.keys()) if (matches(key)) this.delete(key)
   }
 }
 

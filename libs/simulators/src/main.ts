@@ -1,0 +1,88 @@
+import { startAlb } from './alb/alb.ts'
+import { startCloudFront } from './cloudfront/cloudfront.ts'
+import { startProviders } from './providers/providers.ts'
+import { loadRouting } from './routing.ts'
+import { readSettings, type Settings } from './settings.ts'
+
+const drainMs = 5_000
+const stopDeadlineMs = 10_000
+
+/** One line of JSON for each event, in the form in which the services write theirs. */
+function log(event: Readonly<Record<string, unknown>>): void {
+  const line = { time: new Date().toISOString(), service: 'simulators', ...event }
+  process.stdout.write(`${JSON.stringify(line)}\n`)
+}
+
+async function start(settings: Settings): Promise<AsyncDisposableStack> {
+  const { host, cloudFrontKeys, invalidationDelayMs } = settings
+  const shared = { host, drainMs, log }
+  await using stack = new AsyncDisposableStack()
+  const providers = stack.use(
+    await startProviders({
+      ...shared,
+      port: settings.providersPort,
+      latencyMs: settings.latencyMs,
+    }),
+  )
+  const cdn = stack.use(
+    await startCloudFront({
+      ...shared,
+      distributionId: 'E1PUBLICASSETS',
+      port: settings.cdnPort,
+      origin: settings.publicOrigin,
+      prefix: 'public/',
+      aliases: settings.cdnAliases,
+      invalidationDelayMs,
+    }),
+  )
+  const privateCdn = stack.use(
+    await startCloudFront({
+      ...shared,
+      distributionId: 'E2PRIVATEASSETS',
+      port: settings.privateCdnPort,
+      origin: settings.privateOrigin,
+      prefix: 'private/',
+      trustedKeys: cloudFrontKeys,
+      aliases: settings.privateCdnAliases,
+      invalidationDelayMs,
+    }),
+  )
+  const { stable, beta, webAddress } = settings
+  const edge = stack.use(
+    await startAlb({
+      ...shared,
+      port: settings.edgePort,
+      routing: await loadRouting(),
+      stable,
+      beta,
+      ...(webAddress !== undefined && { webAddress }),
+    }),
+  )
+  const urls = { edge: edge.url, cdn: cdn.url, privateCdn: privateCdn.url }
+  log({ event: 'simulators.started', ...urls, providers: providers.url })
+  return stack.move()
+}
+
+async function main(): Promise<void> {
+  const running = await start(readSettings(process.env))
+  let isStopping = false
+  const stop = (signal: NodeJS.Signals) => {
+    if (isStopping) process.exit(1)
+    isStopping = true
+    log({ event: 'simulators.stopping', signal })
+    setTimeout(() => process.exit(1), stopDeadlineMs).unref()
+    running.disposeAsync().then(
+      () => log({ event: 'simulators.stopped' }),
+      (error: unknown) => fail(error),
+    )
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+}
+
+function fail(error: unknown): void {
+  log({ event: 'simulators.failed', error: error instanceof Error ? error.message : String(error) })
+  process.exitCode = 1
+}
+
+main().catch(fail)
