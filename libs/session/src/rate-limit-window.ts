@@ -9,7 +9,7 @@ export interface Verdict {
   readonly resetSeconds: number
 }
 
-export const windowSeconds = 60
+const windowSeconds = 60
 
 // Counts per second of Redis's own clock. A request leaves the count when 60 whole seconds have
 // passed since the end of its second, so no 60 seconds ever hold more than the limit; fixed

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { UserId } from '@funmagic/contract/ids'
-import { linkCache, type Redis } from './cache-link.ts'
+import { linkCache, type CacheLink, type Redis } from './cache-link.ts'
+import { followServerRun, type UnderOneRun } from './server-run.ts'
 import type { StoredSession } from './session-rows.ts'
 
 // Two keys decide whether a cached session may be believed:
@@ -53,6 +54,8 @@ const epochLifeMs = 3_600_000
 // Longer than a transaction can last (statement and lock timeouts of libs/database).
 const tombstoneLifeMs = 60_000
 
+const ownersMax = 10_000
+
 const publishIfLeased = `
 if redis.call('GET', KEYS[1]) == ARGV[1] then
   redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
@@ -66,98 +69,111 @@ interface Entry {
 
 /** Redis in front of the sessions in Postgres. No failure of Redis ever lets anybody in. */
 export function createSessionCache(redis: Redis, onError: (error: unknown) => void): SessionCache {
-  const link = linkCache(redis, onError)
-  let run: Promise<string> | undefined
-  redis.on('close', () => {
-    run = undefined
-  })
-
-  /** Does the work under the keys of the server's run; throws when the server changed meanwhile. */
-  async function underOneRun<Answer>(work: (run: string) => Promise<Answer>): Promise<Answer> {
-    run ??= readRunId(redis)
-    const asked = run
-    asked.catch(() => {
-      if (run === asked) run = undefined
-    })
-    const answer = await work(await asked)
-    if (run !== asked) throw new Error('the connection to Redis was lost')
-    return answer
+  const deps: CacheDeps = {
+    redis,
+    link: linkCache(redis, onError),
+    underOneRun: followServerRun(redis),
+    owners: new Map(),
+    onError,
   }
-
-  async function find(tokenHash: string): Promise<StoredSession | undefined> {
-    const found = await link.attempt(() =>
-      underOneRun(async runId => {
-        const text = await redis.get(entryKey(runId, tokenHash))
-        if (text === null) return undefined
-        const entry = parseEntry(text)
-        if (Date.now() >= entry.believedUntilMs) return undefined
-        const epoch = await redis.get(epochKey(runId, entry.session.user.id))
-        return epoch === String(entry.session.epoch) ? entry.session : undefined
-      }),
-    )
-    return found
+  return {
+    find: tokenHash => find(deps, tokenHash),
+    keep: reading => keep(deps, reading),
+    drop: tokenHash => drop(deps, tokenHash),
+    block: userId => block(deps, userId),
+    forget: userId => forget(deps, userId),
   }
+}
 
-  async function keep(reading: Reading): Promise<void> {
-    const { session, tokenHash } = reading
-    const entry: Entry = { session, believedUntilMs: reading.readAtMs + entryLifeMs }
-    const lease = `lease:${randomUUID()}`
-    const leased = await link.attempt(() =>
-      underOneRun(async runId => {
-        const key = epochKey(runId, session.user.id)
-        const [, taken] = await Promise.all([
-          redis.set(entryKey(runId, tokenHash), JSON.stringify(entry), 'PX', entryLifeMs),
-          redis.set(key, lease, 'PX', leaseLifeMs, 'NX'),
-        ])
-        return taken === 'OK' ? key : undefined
-      }),
-    )
-    if (leased === undefined) return
-    const epoch = await reading.readEpoch()
-    if (epoch === undefined) return
-    await link.attempt(() => redis.eval(publishIfLeased, 1, leased, lease, epoch, epochLifeMs))
-  }
+interface CacheDeps {
+  readonly redis: Redis
+  readonly link: CacheLink
+  readonly underOneRun: UnderOneRun
+  /** Whose a token is. It never changes hands, so this needs no expiry, only a bound. */
+  readonly owners: Map<string, UserId>
+  readonly onError: (error: unknown) => void
+}
 
-  async function drop(tokenHash: string): Promise<void> {
-    await link.attempt(() => underOneRun(runId => redis.del(entryKey(runId, tokenHash))))
-  }
+function find(deps: CacheDeps, tokenHash: string): Promise<StoredSession | undefined> {
+  const { redis, owners } = deps
+  return deps.link.attempt(() =>
+    deps.underOneRun(async runId => {
+      // With a known owner both come in one round trip. The epoch is read after the entry in
+      // either case: it is the later word.
+      const owner = owners.get(tokenHash)
+      const [text, ownersEpoch] = await Promise.all([
+        redis.get(entryKey({ runId, tokenHash })),
+        owner === undefined ? null : redis.get(epochKey({ runId, userId: owner })),
+      ])
+      if (text === null) return undefined
+      const { session, believedUntilMs } = parseEntry(text)
+      const { id: userId } = session.user
+      const epoch = owner === userId ? ownersEpoch : await redis.get(epochKey({ runId, userId }))
+      owners.set(tokenHash, userId)
+      forgetOldest(owners)
+      const isBelieved = Date.now() < believedUntilMs && epoch === String(session.epoch)
+      return isBelieved ? session : undefined
+    }),
+  )
+}
 
-  async function block(userId: UserId): Promise<void> {
-    await link.attempt(() =>
-      underOneRun(runId => redis.set(epochKey(runId, userId), 'revoking', 'PX', tombstoneLifeMs)),
-    )
-  }
+async function keep({ redis, link, underOneRun }: CacheDeps, reading: Reading): Promise<void> {
+  const { session, tokenHash } = reading
+  const entry: Entry = { session, believedUntilMs: reading.readAtMs + entryLifeMs }
+  const lease = `lease:${randomUUID()}`
+  const leasedKey = await link.attempt(() =>
+    underOneRun(async runId => {
+      const key = epochKey({ runId, userId: session.user.id })
+      const [, taken] = await Promise.all([
+        redis.set(entryKey({ runId, tokenHash }), JSON.stringify(entry), 'PX', entryLifeMs),
+        redis.set(key, lease, 'PX', leaseLifeMs, 'NX'),
+      ])
+      return taken === 'OK' ? key : undefined
+    }),
+  )
+  if (leasedKey === undefined) return
+  const epoch = await reading.readEpoch()
+  if (epoch === undefined) return
+  await link.attempt(() => redis.eval(publishIfLeased, 1, leasedKey, lease, epoch, epochLifeMs))
+}
 
-  async function forget(userId: UserId): Promise<void> {
-    const giveUpAtMs = performance.now() + entryLifeMs + clockSkewMs
-    const deleteEpoch = () => underOneRun(runId => redis.del(epochKey(runId, userId)))
-    // Bounded: when the time is up, entries from before the commit have died of age.
-    while (performance.now() < giveUpAtMs) {
-      try {
-        await link.insist(deleteEpoch)
-        return
-      } catch (error) {
-        // Redis is away: another process might still reach it, so the wait is not cut short.
-        onError(error)
-        await wait(forgetRetryMs)
-      }
+async function drop({ redis, link, underOneRun }: CacheDeps, tokenHash: string): Promise<void> {
+  await link.attempt(() => underOneRun(runId => redis.del(entryKey({ runId, tokenHash }))))
+}
+
+async function block({ redis, link, underOneRun }: CacheDeps, userId: UserId): Promise<void> {
+  await link.attempt(() =>
+    underOneRun(runId => redis.set(epochKey({ runId, userId }), 'revoking', 'PX', tombstoneLifeMs)),
+  )
+}
+
+async function forget(deps: CacheDeps, userId: UserId): Promise<void> {
+  const { redis, link, underOneRun } = deps
+  const giveUpAtMs = performance.now() + entryLifeMs + clockSkewMs
+  const deleteEpoch = () => underOneRun(runId => redis.del(epochKey({ runId, userId })))
+  // Bounded: when the time is up, entries from before the commit have died of age.
+  while (performance.now() < giveUpAtMs) {
+    try {
+      await link.insist(deleteEpoch)
+      return
+    } catch (error) {
+      // Redis is away: another process might still reach it, so the wait is not cut short.
+      deps.onError(error)
+      await wait(forgetRetryMs)
     }
   }
-
-  return { find, keep, drop, block, forget }
 }
 
-async function readRunId(redis: Redis): Promise<string> {
-  const runId = /^run_id:(\w+)/m.exec(await redis.info('server'))?.[1]
-  if (runId === undefined) throw new Error('Redis does not tell its run_id')
-  return runId
+function forgetOldest(owners: Map<string, UserId>): void {
+  const oldest = owners.keys().next()
+  if (owners.size > ownersMax && !oldest.done) owners.delete(oldest.value)
 }
 
-function entryKey(runId: string, tokenHash: string): string {
+function entryKey({ runId, tokenHash }: { runId: string; tokenHash: string }): string {
   return `session:${runId}:${tokenHash}`
 }
 
-function epochKey(runId: string, userId: UserId): string {
+function epochKey({ runId, userId }: { runId: string; userId: UserId }): string {
   return `session-epoch:${runId}:${userId}`
 }
 

@@ -82,17 +82,17 @@ interface SessionColumns extends SessionClient {
 function toStoredSession(row: User & SessionColumns): StoredSession {
   const { epoch, expiresAt, absoluteExpiresAt, sessionId, ipAddress, userAgent } = row
   const { openedAt: createdAt, extendedAt: updatedAt } = row
-  const { id, email, name, image, role, emailVerified } = row
   return {
     facts: { sessionId, absoluteExpiresAt, createdAt, updatedAt, ipAddress, userAgent },
-    user: {
-      ...{ id, email, name, image, role, emailVerified },
-      createdAt: row.createdAt,
-      updatedAt: row.updatedAt,
-    },
+    user: toUser(row),
     expiresAt,
     epoch,
   }
+}
+
+function toUser(row: User): User {
+  const { id, email, name, image, role, emailVerified, createdAt, updatedAt } = row
+  return { id, email, name, image, role, emailVerified, createdAt, updatedAt }
 }
 
 /** The owner of a session, live or not. */

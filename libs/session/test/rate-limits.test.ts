@@ -105,10 +105,11 @@ t.test('the tier of a user is read once in five minutes', async t => {
 })
 
 t.test('the limits are those of the settings row', async t => {
-  const settings = { ...rateLimitDefaults.limits, authAction: { max: 3 } }
+  const tiers = JSON.stringify(rateLimitDefaults.tiers)
+  const changed = JSON.stringify({ ...rateLimitDefaults.limits, authAction: { max: 3 } })
   await database.query(sql`
     INSERT INTO rate_limit_settings (id, tiers, limits)
-    VALUES (${newId()}::uuid, ${JSON.stringify(rateLimitDefaults.tiers)}, ${JSON.stringify(settings)})
+    VALUES (${newId()}::uuid, ${tiers}, ${changed})
   `)
   t.teardown(() => database.query(sql`DELETE FROM rate_limit_settings`))
   const { limits, redis } = setup(t)

@@ -109,42 +109,32 @@ t.test(
   },
 )
 
-t.test('a reader overtaken between its lease and its publication publishes nothing', async t => {
+/** Lets all of a user's sessions be closed while a reader of one of them holds the lease. */
+async function keepOvertaken(then: (redis: Redis) => Promise<unknown>) {
   const { sessions, redis } = openProcess()
   const cache = createSessionCache(redis, () => undefined)
   const { user, token } = await createTestUser(database)
   const stale = await readPostgres(token)
+  const readEpoch = async () => {
+    const epoch = await stale.readEpoch()
+    await sessions.closeAllSessions(user.id)
+    await then(redis)
+    return epoch
+  }
+  await cache.keep({ ...stale, readEpoch })
+  return { cached: await cache.find(stale.tokenHash), found: await sessions.findSession(token) }
+}
 
-  await cache.keep({
-    ...stale,
-    readEpoch: async () => {
-      const epoch = await stale.readEpoch()
-      await sessions.closeAllSessions(user.id)
-      return epoch
-    },
-  })
+t.test('a reader overtaken between its lease and its publication publishes nothing', async t => {
+  const answers = await keepOvertaken(async () => undefined)
 
-  t.equal(await cache.find(stale.tokenHash), undefined)
-  t.equal(await sessions.findSession(token), undefined)
+  t.same(answers, { cached: undefined, found: undefined })
 })
 
-t.test('even when Redis loses the epoch while a reader holds its lease', async t => {
-  const { sessions, redis } = openProcess()
-  const cache = createSessionCache(redis, () => undefined)
-  const { user, token } = await createTestUser(database)
-  const stale = await readPostgres(token)
+t.test('even when Redis loses everything while the reader holds its lease', async t => {
+  const answers = await keepOvertaken(redis => redis.flushall())
 
-  await cache.keep({
-    ...stale,
-    readEpoch: async () => {
-      const epoch = await stale.readEpoch()
-      await sessions.closeAllSessions(user.id)
-      await redis.flushall()
-      return epoch
-    },
-  })
-
-  t.equal(await cache.find(stale.tokenHash), undefined)
+  t.same(answers, { cached: undefined, found: undefined })
 })
 
 t.test('while a revocation is between its tombstone and its commit, Postgres answers', async t => {

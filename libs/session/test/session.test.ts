@@ -6,7 +6,7 @@ import t from 'tap'
 import { hashToken } from '../src/session-rows.ts'
 import { createSessions, type Sessions } from '../src/session.ts'
 import { createTestUser } from '../src/testing.ts'
-import { changeRole, reinstateUser, suspendUser } from '../src/users.ts'
+import { changeRole, reinstateUser, suspendUser } from '../src/user-changes.ts'
 
 const dayMs = 86_400_000
 const client = { ipAddress: '192.0.2.7', userAgent: 'tap' }
@@ -90,6 +90,18 @@ t.test('a session in daily use ends after thirty days', async t => {
 
   t.same(atTheEnd?.expiresAt, absoluteExpiresAt, 'the nearer end is the one that is shown')
   t.equal(after, undefined)
+})
+
+t.test('a session whose end cannot be postponed is not written at each request', async t => {
+  const { user } = await createTestUser(database)
+  const { token } = await sessions.openSession(user.id, client)
+  for (const day of [6, 12, 18, 24]) await afterDays(day, () => sessions.findSession(token))
+
+  const first = await afterDays(28, () => sessions.findSession(token))
+  const second = await afterDays(29, () => sessions.findSession(token))
+
+  t.type(first?.updatedAt, Date)
+  t.same(second?.updatedAt, first?.updatedAt)
 })
 
 t.test('a closed session is refused at once and the others of its user go on', async t => {

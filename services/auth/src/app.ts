@@ -1,0 +1,45 @@
+import type { Database } from '@funmagic/database/client'
+import { createServer, type HttpServer, type ServerOptions } from '@funmagic/runtime/http-server'
+import { registerRateLimits } from '@funmagic/session/limit-requests'
+import type { RateLimits } from '@funmagic/session/rate-limits'
+import { registerSession, type SessionPluginOptions } from '@funmagic/session/require-user'
+import type { Events } from './events.ts'
+import type { Passwords } from './password.ts'
+import { getSession } from './routes/get-session.ts'
+import { signIn } from './routes/sign-in.ts'
+import { signOut } from './routes/sign-out.ts'
+import { signUp } from './routes/sign-up.ts'
+
+export interface AuthDeps {
+  readonly server: Omit<ServerOptions, 'service' | 'title' | 'description'>
+  readonly database: Database
+  readonly session: SessionPluginOptions
+  readonly limits: RateLimits
+  readonly passwords: Passwords
+  readonly bonusCredits: number
+  readonly events: Events
+}
+
+export async function buildApp(deps: AuthDeps): Promise<HttpServer> {
+  const { database, session, passwords, bonusCredits, events } = deps
+  const httpServer = await createServer({
+    ...deps.server,
+    service: 'auth',
+    title: 'FunMagic accounts',
+    description: 'Signing up, in and out',
+  })
+  const { app } = httpServer
+  await app.register(registerSession, session)
+  await app.register(registerRateLimits, { limits: deps.limits })
+
+  await app.register(async accounts => {
+    accounts.addHook('onRequest', async (_request, reply) => {
+      reply.header('cache-control', 'no-store')
+    })
+    await accounts.register(signUp, { database, passwords, session, bonusCredits, events })
+    await accounts.register(signIn, { database, passwords, session, events })
+    await accounts.register(getSession)
+    await accounts.register(signOut, { session, events })
+  })
+  return httpServer
+}
