@@ -21,7 +21,7 @@ export interface Settings {
   readonly invalidationDelayMs: number
 }
 
-export type Environment = Readonly<Record<string, string | undefined>>
+type Environment = Readonly<Record<string, string | undefined>>
 
 /** Reads the variables, or throws one error that names every fault. */
 export function readSettings(environment: Environment): Settings {

@@ -122,6 +122,16 @@ t.test('a service that says nothing for the idle time-out is 504, once', async t
   t.equal(requests, 1)
 })
 
+t.test('a client that stops in mid-request is told 408 after the idle time-out', async t => {
+  const target = await startTarget(t, request => request.resume())
+  const alb = await startTestAlb(t, { stable: { asset: [target.url] }, idleTimeoutMs: 50 })
+  const socket = connect(Number(new URL(alb.url).port), '127.0.0.1')
+
+  socket.write('POST /api/assets HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc')
+
+  t.match(await text(socket), /^HTTP\/1\.1 408 .*REQUEST_TIMEOUT/s)
+})
+
 t.test('a service that hangs up without an answer is 502, and a POST is not repeated', async t => {
   let requests = 0
   const target = await startTarget(t, request => {

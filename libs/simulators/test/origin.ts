@@ -10,7 +10,7 @@ export interface StoredObject {
 }
 
 /** A bucket in memory that answers as S3 does, counts what it is asked, and can be told to fail. */
-export interface TestOrigin {
+interface TestOrigin {
   readonly url: string
   readonly objects: Map<string, StoredObject>
   readonly asked: { path: string; authorization: string; ifNoneMatch: string | undefined }[]

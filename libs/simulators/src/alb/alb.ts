@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
+import { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { closeServer, listen, type ListenOptions, type Log, portOf } from '../listening.ts'
 import { explain, type Group, type Route, type Routing } from '../routing.ts'
@@ -90,9 +90,9 @@ class Balancer {
         replyProblem(response, 'BAD_GATEWAY')
       })
     })
-    this.server.on('upgrade', (request, duplex, head) => {
-      // Node's types say Duplex because TLS is possible; this server listens on plain TCP.
-      const socket = duplex as Socket
+    this.server.on('upgrade', (request, socket, head) => {
+      // Node's types say Duplex because of other transports; this server listens on plain TCP.
+      if (!(socket instanceof Socket)) return void socket.destroy()
       this.#upgrade(request, socket, head).catch((error: unknown) => {
         this.#log({ event: 'alb.bug', error: String(error) })
         socket.destroy()
@@ -100,7 +100,7 @@ class Balancer {
     })
     this.server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
       const isLate = error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-      writeProblem(socket as Socket, isLate ? 'REQUEST_TIMEOUT' : 'BAD_REQUEST')
+      writeProblem(socket, isLate ? 'REQUEST_TIMEOUT' : 'BAD_REQUEST')
     })
   }
 

@@ -4,7 +4,7 @@ import { requestHeaders, responseHeaders } from './headers.ts'
 import { type EdgeProblem, replyProblem } from './problem-reply.ts'
 import { type NotConnected, prepare, type TargetGroup } from './target-group.ts'
 
-export interface Forward {
+interface Forward {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly targets: TargetGroup

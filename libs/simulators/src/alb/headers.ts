@@ -20,7 +20,7 @@ const rewritten = new Set(['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-
 /** With drop_invalid_header_fields an ALB removes names outside this alphabet. */
 const validName = /^[A-Za-z0-9-]+$/
 
-export interface Forwarding {
+interface Forwarding {
   readonly port: number
   readonly targetHost: string
   readonly isUpgrade: boolean

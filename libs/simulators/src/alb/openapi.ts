@@ -3,7 +3,7 @@ import { explain, type Routing } from '../routing.ts'
 
 type Json = Record<string, unknown>
 
-export interface MergedDocument extends Json {
+interface MergedDocument extends Json {
   readonly 'x-missing-services': string[]
 }
 
@@ -115,7 +115,7 @@ function isJson(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-export interface OpenApiSource {
+interface OpenApiSource {
   readonly routing: Routing
   /** The first address of each service with public paths. */
   readonly addresses: ReadonlyMap<string, string | undefined>

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 
 /** What the edge itself answers when no service can; the platform's own form of error body. */
-export const edgeProblems = {
+const edgeProblems = {
   BAD_REQUEST: { status: 400, message: 'The request cannot be understood.' },
   NOT_FOUND: { status: 404, message: 'There is no such thing here.' },
   REQUEST_TIMEOUT: { status: 408, message: 'The request did not arrive in time.' },
@@ -38,7 +38,7 @@ export function replyProblem(
 }
 
 /** The same answer on a bare socket, where no request could be parsed or an upgrade failed. */
-export function writeProblem(socket: Socket, code: EdgeProblem): void {
+export function writeProblem(socket: Duplex, code: EdgeProblem): void {
   if (!socket.writable) {
     socket.destroy()
     return

@@ -1,7 +1,7 @@
 import { Agent, type ClientRequest, request as httpRequest } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-export interface TargetGroupOptions {
+interface TargetGroupOptions {
   readonly addresses: readonly string[]
   readonly healthPath: string
   readonly healthIntervalMs: number
@@ -16,7 +16,7 @@ interface Target {
   isHealthy: boolean
 }
 
-export interface Connected {
+interface Connected {
   readonly kind: 'connected'
   readonly request: ClientRequest
 }

@@ -11,7 +11,7 @@ export interface CacheEntry {
   readonly freshUntilMs: number
 }
 
-export interface TimeToLive {
+interface TimeToLive {
   readonly defaultSeconds: number
   readonly maxSeconds: number
   readonly errorSeconds: number

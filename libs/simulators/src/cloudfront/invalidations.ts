@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
 
-export interface InvalidationsOptions {
+interface InvalidationsOptions {
   readonly distributionId: string
   readonly delayMs: number
   /** Drops what is cached under the paths; called once per invalidation, after the delay. */

@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import {
   GetObjectCommand,
@@ -64,9 +64,9 @@ export class Origin {
     const output = await this.#get({ Key: key, ...(etag && { IfNoneMatch: etag }) })
     if ('kind' in output) return output
     const head = { status: 200, headers: headersOf(output) }
+    const body = output.Body
     // The SDK types the body for browsers as well; in Node it is a Readable.
-    const body = output.Body as Readable | undefined
-    if (body === undefined) return { kind: 'unreachable' }
+    if (!(body instanceof Readable)) return { kind: 'unreachable' }
     if ((output.ContentLength ?? 0) > this.#wholeBytesMax) return { kind: 'stream', head, body }
     return { kind: 'whole', reply: { ...head, body: await buffer(body) } }
   }
@@ -75,8 +75,8 @@ export class Origin {
   async readRange(key: string, range: string): Promise<OriginReply> {
     const output = await this.#get({ Key: key, Range: range })
     if ('kind' in output) return output
-    const body = output.Body as Readable | undefined
-    if (body === undefined) return { kind: 'unreachable' }
+    const body = output.Body
+    if (!(body instanceof Readable)) return { kind: 'unreachable' }
     const status = output.ContentRange === undefined ? 200 : 206
     return { kind: 'stream', head: { status, headers: headersOf(output) }, body }
   }

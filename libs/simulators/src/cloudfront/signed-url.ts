@@ -12,7 +12,7 @@ export interface TrustedKey {
 
 export type KeyGroup = ReadonlyMap<string, KeyObject>
 
-export interface SignedRequest {
+interface SignedRequest {
   /** Scheme, host and path as the viewer sent them, without the query. */
   readonly url: string
   /** The query as it was sent, without the question mark. */

@@ -1,9 +1,9 @@
 import sharp, { type Sharp } from 'sharp'
 
 /** Larger pictures are refused, as providers refuse them. */
-export const pixelsMax = 25_000_000
+const pixelsMax = 25_000_000
 
-export type PictureFault = 'unreadable' | 'too-large'
+type PictureFault = 'unreadable' | 'too-large'
 
 /** The bytes are not a picture that can be worked on. */
 export class PictureError extends Error {

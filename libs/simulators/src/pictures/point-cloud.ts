@@ -13,7 +13,7 @@ export interface PointGrid {
   readonly colours: Uint8Array
 }
 
-export const lowConfidence = 0.1
+const lowConfidence = 0.1
 const focalLength = 1.2
 const nearestDepth = 1
 const depthRange = 0.6

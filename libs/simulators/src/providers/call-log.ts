@@ -17,7 +17,7 @@ export interface Call {
   id: string | null
 }
 
-export interface Tally {
+interface Tally {
   /** Calls that were taken on, whether or not the caller learnt of it. */
   submits: number
   attempts: number

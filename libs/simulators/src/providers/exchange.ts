@@ -34,14 +34,14 @@ export interface ErrorReply {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-export interface Exchange {
+interface Exchange {
   readonly provider: Provider
   readonly operation: Operation
   readonly model?: string
   readonly input?: unknown
 }
 
-export interface Opening {
+interface Opening {
   readonly call: Call
   readonly part: Part
 }

@@ -26,7 +26,7 @@ export class FalFailure extends Error {
   }
 }
 
-export interface EndpointRun {
+interface EndpointRun {
   readonly input: Readonly<Record<string, unknown>>
   readonly files: FileStore
   readonly workshop: Workshop
@@ -35,7 +35,7 @@ export interface EndpointRun {
 }
 
 /** Does the work of one endpoint, or throws FalFailure. */
-export type Endpoint = (run: EndpointRun) => Promise<unknown>
+type Endpoint = (run: EndpointRun) => Promise<unknown>
 
 /** fal-ai/bria/background/remove: a picture in, its subject on a transparent ground out. */
 async function removeBackgroundOf(run: EndpointRun): Promise<unknown> {

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Part } from './scripts.ts'
 
-export type JobState = 'queued' | 'running' | 'succeeded' | 'failed' | 'canceled'
+type JobState = 'queued' | 'running' | 'succeeded' | 'failed' | 'canceled'
 
-export interface JobLine {
+interface JobLine {
   readonly at: Date
   readonly text: string
 }
@@ -25,7 +25,7 @@ export interface Job<Result> {
   cancel(): void
 }
 
-export interface JobOrder<Result> {
+interface JobOrder<Result> {
   readonly id: string
   readonly model: string
   readonly input: unknown

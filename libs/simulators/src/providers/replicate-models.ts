@@ -9,7 +9,7 @@ import type { WorkMode } from './scripts.ts'
 
 export type Input = Readonly<Record<string, unknown>>
 
-export interface Run {
+interface Run {
   readonly input: Input
   readonly files: FileStore
   readonly workshop: Workshop

@@ -5,7 +5,7 @@ import Type, { type Static } from 'typebox'
  * operation is, it is answered like this. With cut (in mid-reply) and reset (before it) the work
  * is taken on and the caller does not learn of it. The second group is about accepted work.
  */
-export const exchangeModes = [
+const exchangeModes = [
   '401',
   '429',
   '429-no-retry-after',
@@ -17,7 +17,7 @@ export const exchangeModes = [
   'cut',
   'reset',
 ] as const
-export const workModes = [
+const workModes = [
   'ok',
   'fail',
   'stuck',
@@ -57,7 +57,7 @@ export const Script = Type.Object(
 )
 export type Script = Static<typeof Script>
 
-export interface Attempt {
+interface Attempt {
   readonly provider: Provider
   readonly operation: Operation
   readonly model?: string
