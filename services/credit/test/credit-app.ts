@@ -76,5 +76,5 @@ export async function until(condition: () => Promise<boolean>): Promise<void> {
     if (await condition()) return
     await wait(10)
   }
-  throw new Error(`still not so after 10 s: ${condition}`)
+  throw new Error(`still not so after 10 s: ${condition.toString()}`)
 }

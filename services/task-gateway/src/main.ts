@@ -1,21 +1,21 @@
 import { createAssetLinks } from '@funmagic/asset/resolve-url'
-import { openDatabase } from '@funmagic/database/client'
+import { openDatabase, type Database } from '@funmagic/database/client'
 import { sql } from '@funmagic/database/sql'
 import { balanceOf } from '@funmagic/ledger/accounts'
 import { loadConfig } from '@funmagic/runtime/config'
-import { run } from '@funmagic/runtime/lifecycle'
+import { run, type Lifecycle } from '@funmagic/runtime/lifecycle'
 import { createLogger } from '@funmagic/runtime/logger'
 import { createMetrics } from '@funmagic/runtime/metrics'
-import { openRedis } from '@funmagic/runtime/redis'
+import { openRedis, type Redis } from '@funmagic/runtime/redis'
 import { sessionCookie } from '@funmagic/session/cookie'
 import { createRateLimits } from '@funmagic/session/rate-limits'
 import { createSessions } from '@funmagic/session/session'
 import { requireNoEviction, TaskQueue } from '@funmagic/task/queue'
-import { createAnnouncer } from './announcer.ts'
+import { createAnnouncer, type Announcer } from './announcer.ts'
 import { buildApp } from './app.ts'
 import { GatewayConfig } from './config.ts'
 import { Dispatcher } from './dispatcher.ts'
-import { createEvents } from './events.ts'
+import { createEvents, type Events } from './events.ts'
 import { Repeat } from './jobs/repeat.ts'
 import { sample } from './jobs/sample.ts'
 import { sweep } from './jobs/sweep.ts'
@@ -25,50 +25,12 @@ await run('task-gateway', async (environment, lifecycle) => {
   const logger = createLogger('task-gateway', config.log.level)
   const metrics = createMetrics('task-gateway')
   const events = createEvents(metrics, logger)
-
-  const database = openDatabase({
-    ...config.database,
-    applicationName: 'task-gateway',
-    onIdleError: error => events.connectionFailed('postgres', error),
-  })
-  lifecycle.onStop('database', () => database[Symbol.asyncDispose]())
-  const redis = openRedis({
-    url: config.redisCache.url,
-    role: 'cache',
-    name: 'task-gateway',
-    onError: error => events.connectionFailed('redis-cache', error),
-  })
-  lifecycle.onStop('redis cache', async () => redis.disconnect())
-  const onQueueError = (error: unknown) => events.connectionFailed('redis-queue', error)
-  const queueOptions = {
-    url: config.redisQueue.url,
-    connectionName: 'task-gateway',
-    onError: onQueueError,
-  }
-  await requireNoEviction(queueOptions, onQueueError)
-
-  const queue = new TaskQueue(queueOptions)
-  lifecycle.onStop('queue', () => queue[Symbol.asyncDispose]())
-  const dispatcher = new Dispatcher({ database, queue, events, ...config.dispatch })
-  lifecycle.onStop('dispatcher', () => dispatcher[Symbol.asyncDispose]())
+  const stores = await openStores(config, events, lifecycle)
+  const { database, redis, queue } = stores
   const announcer = createAnnouncer({ database, redis, events })
-  const sweepDeps = {
-    database,
-    dispatcher,
-    announcer,
-    events,
-    limits: {
-      rescuesMax: config.sweep.rescuesMax,
-      redispatchAfterMs: config.sweep.redispatchAfterSeconds * 1000,
-      keepSentMs: config.sweep.outboxKeepSeconds * 1000,
-    },
-  }
-  const sweeper = new Repeat(config.sweep.intervalMs, () => sweep(sweepDeps))
-  lifecycle.onStop('sweeper', () => sweeper[Symbol.asyncDispose]())
-  const sampler = new Repeat(config.sampleIntervalMs, () => sample({ database, queue, events }))
-  lifecycle.onStop('sampler', () => sampler[Symbol.asyncDispose]())
+  const dispatcher = startJobs(config, { ...stores, announcer, events }, lifecycle)
 
-  const onCacheError = (error: unknown) => events.connectionFailed('redis-cache', error)
+  const onError = (error: unknown) => events.connectionFailed('redis-cache', error)
   const { app, drain } = await buildApp({
     server: {
       logger,
@@ -81,7 +43,7 @@ await run('task-gateway', async (environment, lifecycle) => {
       },
     },
     session: {
-      sessions: createSessions({ database, redis, onCacheError }),
+      sessions: createSessions({ database, redis, onCacheError: onError }),
       cookie: sessionCookie(config.cookie),
     },
     limits: createRateLimits({
@@ -89,7 +51,7 @@ await run('task-gateway', async (environment, lifecycle) => {
       redis,
       profile: config.limits.profile,
       lifetimePurchasedOf: async userId => (await balanceOf(database, userId)).lifetimePurchased,
-      onError: onCacheError,
+      onError,
     }),
     database,
     links: createAssetLinks(config.cdn),
@@ -98,3 +60,56 @@ await run('task-gateway', async (environment, lifecycle) => {
   await app.listen({ host: config.http.host, port: config.http.port })
   lifecycle.onStop('server', drain)
 })
+
+interface Stores {
+  readonly database: Database
+  readonly redis: Redis
+  readonly queue: TaskQueue
+}
+
+/** Throws when the queue's Redis may evict jobs, or cannot be asked (decision 14). */
+async function openStores(
+  config: GatewayConfig,
+  events: Events,
+  lifecycle: Lifecycle,
+): Promise<Stores> {
+  const database = openDatabase({
+    ...config.database,
+    applicationName: 'task-gateway',
+    onIdleError: error => events.connectionFailed('postgres', error),
+  })
+  lifecycle.onStop('database', () => database[Symbol.asyncDispose]())
+  const redis = openRedis({
+    url: config.redisCache.url,
+    role: 'cache',
+    name: 'task-gateway',
+    onError: error => events.connectionFailed('redis-cache', error),
+  })
+  lifecycle.onStop('redis', async () => redis.disconnect())
+  const onError = (error: unknown) => events.connectionFailed('redis-queue', error)
+  const options = { url: config.redisQueue.url, connectionName: 'task-gateway', onError }
+  await requireNoEviction(options, onError)
+  const queue = new TaskQueue(options)
+  lifecycle.onStop('queue', () => queue[Symbol.asyncDispose]())
+  return { database, redis, queue }
+}
+
+function startJobs(
+  config: GatewayConfig,
+  parts: Stores & { readonly announcer: Announcer; readonly events: Events },
+  lifecycle: Lifecycle,
+): Dispatcher {
+  const dispatcher = new Dispatcher({ ...parts, ...config.dispatch })
+  lifecycle.onStop('dispatcher', () => dispatcher[Symbol.asyncDispose]())
+  const limits = {
+    rescuesMax: config.sweep.rescuesMax,
+    redispatchAfterMs: config.sweep.redispatchAfterSeconds * 1000,
+    keepSentMs: config.sweep.outboxKeepSeconds * 1000,
+  }
+  const sweeping = { ...parts, dispatcher, limits }
+  const sweeper = new Repeat(config.sweep.intervalMs, () => sweep(sweeping))
+  lifecycle.onStop('sweeper', () => sweeper[Symbol.asyncDispose]())
+  const sampler = new Repeat(config.sampleIntervalMs, () => sample(parts))
+  lifecycle.onStop('sampler', () => sampler[Symbol.asyncDispose]())
+  return dispatcher
+}

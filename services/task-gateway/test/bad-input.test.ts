@@ -56,7 +56,7 @@ t.test('a malformed Idempotency-Key is refused', async t => {
 
 t.test('a malformed id in a path is named as such', async t => {
   for (const id of ['1', newId().toUpperCase(), `${newId()}x`, '%27', '..%2f', 'x'.repeat(150)]) {
-    const read = await get(gateway, `/api/tasks/${id}`, cookie)
+    const read = await get(gateway, `/api/tasks/${id}`, { cookie })
     const canceled = await post(gateway, `/api/tasks/${id}/cancel`, { cookie })
     t.same([read.statusCode, canceled.statusCode], [400, 400], id)
     t.equal(read.json().error.code, 'INVALID_ID', id)
@@ -79,7 +79,7 @@ t.test('a malformed query is refused', async t => {
   ]
 
   for (const [query, code] of rows) {
-    const response = await get(gateway, `/api/tasks?${query}`, cookie)
+    const response = await get(gateway, `/api/tasks?${query}`, { cookie })
     t.equal(response.statusCode, 400, query)
     t.equal(response.json().error.code, code, query)
   }

@@ -3,6 +3,7 @@ import { inTransaction } from '@funmagic/database/transaction'
 import { balanceOf } from '@funmagic/ledger/accounts'
 import { findViolations } from '@funmagic/ledger/proof'
 import { release } from '@funmagic/ledger/reservations'
+import type { TestUser } from '@funmagic/session/testing'
 import { claimTask, failTask } from '@funmagic/task/lifecycle'
 import { readEvents } from '@funmagic/task/progress-channel'
 import t from 'tap'
@@ -12,7 +13,7 @@ import { complete, findUnsettled } from './rows.ts'
 const gateway = await openGateway(t)
 const { database, redis } = gateway
 
-const cancel = (taskId: string, cookie: string) =>
+const cancel = (taskId: string, { cookie }: TestUser) =>
   post(gateway, `/api/tasks/${taskId}/cancel`, { cookie })
 
 async function countReleases(taskId: string): Promise<number> {
@@ -27,7 +28,7 @@ t.test('a pending task is canceled and its credits return at once', async t => {
   const owner = await addUser(gateway)
   const taskId = await submitted(gateway, owner)
 
-  const response = await cancel(taskId, owner.cookie)
+  const response = await cancel(taskId, owner)
 
   t.equal(response.statusCode, 200)
   t.match(response.json().task, { id: taskId, status: 'canceled', error: null, output: null })
@@ -39,9 +40,9 @@ t.test('a pending task is canceled and its credits return at once', async t => {
 t.test('canceling again changes nothing and is no fault', async t => {
   const owner = await addUser(gateway)
   const taskId = await submitted(gateway, owner)
-  const first = await cancel(taskId, owner.cookie)
+  const first = await cancel(taskId, owner)
 
-  const second = await cancel(taskId, owner.cookie)
+  const second = await cancel(taskId, owner)
 
   t.equal(second.statusCode, 200)
   t.same(second.json(), first.json())
@@ -53,7 +54,7 @@ t.test('a task that is being worked on is not canceled, and the reply says why',
   const taskId = await submitted(gateway, owner)
   await claimTask(database, { taskId, leaseMs: 30_000 })
 
-  const response = await cancel(taskId, owner.cookie)
+  const response = await cancel(taskId, owner)
 
   t.equal(response.statusCode, 409)
   t.match(response.json().error, {
@@ -73,7 +74,7 @@ t.test('a task that has ended stays as it ended', async t => {
   })
 
   for (const taskId of [done, lost]) {
-    const response = await cancel(taskId, owner.cookie)
+    const response = await cancel(taskId, owner)
     t.equal(response.statusCode, 409)
     t.equal(response.json().error.code, 'TASK_FINISHED')
   }
@@ -84,9 +85,7 @@ t.test('ten cancellations at once release once', async t => {
   const owner = await addUser(gateway)
   const taskId = await submitted(gateway, owner)
 
-  const responses = await Promise.all(
-    Array.from({ length: 10 }, () => cancel(taskId, owner.cookie)),
-  )
+  const responses = await Promise.all(Array.from({ length: 10 }, () => cancel(taskId, owner)))
 
   t.same([...new Set(responses.map(response => response.statusCode))], [200])
   t.equal(await countReleases(taskId), 1)
@@ -100,7 +99,7 @@ t.test('of a cancellation and a claim at the same time exactly one wins', async 
     const taskId = await submitted(gateway, owner)
 
     const [response, claim] = await Promise.all([
-      cancel(taskId, owner.cookie),
+      cancel(taskId, owner),
       claimTask(database, { taskId, leaseMs: 30_000 }),
     ])
 

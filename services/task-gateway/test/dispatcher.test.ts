@@ -1,4 +1,3 @@
-import { setTimeout as wait } from 'node:timers/promises'
 import { readBacklog } from '@funmagic/task/outbox'
 import { TaskQueue } from '@funmagic/task/queue'
 import t from 'tap'
@@ -153,11 +152,14 @@ t.test('closing ends after the batch under way, and starts no other', async t =>
   const dispatcher = startDispatcher(t, gateway, { queue, batchSize: 1 })
 
   await sending
-  const closed = dispatcher[Symbol.asyncDispose]()
-  t.equal(await Promise.race([closed.then(() => 'closed'), wait(50, 'open')]), 'open')
+  const order: string[] = []
+  const closed = dispatcher[Symbol.asyncDispose]().then(() => order.push('closed'))
+  await readBacklog(gateway.database)
+  order.push('sent')
   end()
   await closed
 
+  t.same(order, ['sent', 'closed'])
   t.equal(batches, 1)
   t.match(await readBacklog(gateway.database), { unsent: 1 })
 })

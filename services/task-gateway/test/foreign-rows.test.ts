@@ -31,7 +31,7 @@ t.test('somebody else’s task answers like one that is not there, on every rout
   const taskId = await submitted(gateway, owner)
   const { cookie } = stranger
   const routes = [
-    (id: string) => get(gateway, `/api/tasks/${id}`, cookie),
+    (id: string) => get(gateway, `/api/tasks/${id}`, { cookie }),
     (id: string) => post(gateway, `/api/tasks/${id}/cancel`, { cookie }),
     (id: string) =>
       submit(
@@ -125,7 +125,7 @@ t.test('a list holds nothing of anybody else, with any cursor', async t => {
   await submitted(gateway, owner)
 
   for (const query of ['', `?cursor=${taskId}`, `?cursor=${newId()}`, '?toolSlug=painter']) {
-    const response = await get(gateway, `/api/tasks${query}`, stranger.cookie)
+    const response = await get(gateway, `/api/tasks${query}`, stranger)
     t.same(response.json(), { items: [], nextCursor: null }, query)
   }
 })

@@ -12,7 +12,7 @@ import { createLogger } from '@funmagic/runtime/logger'
 import { createMetrics } from '@funmagic/runtime/metrics'
 import { openRedis } from '@funmagic/runtime/redis'
 import { sessionCookie } from '@funmagic/session/cookie'
-import { createRateLimits } from '@funmagic/session/rate-limits'
+import { createRateLimits, type RateLimitProfile } from '@funmagic/session/rate-limits'
 import { createSessions } from '@funmagic/session/session'
 import { createTestUser, type TestUser } from '@funmagic/session/testing'
 import type { Tool } from '@funmagic/task/catalog'
@@ -30,8 +30,8 @@ export const privateCdnUrl = 'https://private-cdn.funmagic.test'
 
 export type Gateway = Awaited<ReturnType<typeof openGateway>>
 
-/** The service on a database of its own, without its jobs; `nudges` counts calls to the dispatcher. */
-export async function openGateway(t: Teardown) {
+/** The service on a database of its own, without its jobs; `nudges` counts the dispatcher's. */
+export async function openGateway(t: Teardown, profile: RateLimitProfile = 'development') {
   const { database } = await createTestDatabase(t)
   const redis = openRedis({
     url: process.env['REDIS_CACHE_URL'] ?? '',
@@ -50,7 +50,7 @@ export async function openGateway(t: Teardown) {
       sessions: createSessions({ database, redis }),
       cookie: sessionCookie({ secure: true }),
     },
-    limits: createRateLimits({ database, redis, profile: 'development' }),
+    limits: createRateLimits({ database, redis, profile }),
     database,
     links: createAssetLinks({
       cdnUrl,
@@ -168,7 +168,7 @@ export async function submitted(gateway: Gateway, { cookie }: TestUser): Promise
   return response.json().task.id
 }
 
-export function get({ app }: Gateway, url: string, cookie: string) {
+export function get({ app }: Gateway, url: string, { cookie }: Posting) {
   return app.inject({ url, headers: { cookie } })
 }
 
@@ -183,5 +183,5 @@ export async function until(condition: () => boolean | Promise<boolean>): Promis
     if (await condition()) return
     await wait(10)
   }
-  throw new Error(`still not so after 10 s: ${condition}`)
+  throw new Error(`still not so after 10 s: ${condition.toString()}`)
 }

@@ -64,7 +64,10 @@ t.test('two bodies at once under one key: one wins, the other is refused', async
   )
   const statuses = (await Promise.all(sendings)).map(response => response.statusCode)
 
-  t.same(statuses.sort(), [...Array(5).fill(201), ...Array(5).fill(422)])
+  t.same(
+    statuses.toSorted((a, b) => a - b),
+    [...Array(5).fill(201), ...Array(5).fill(422)],
+  )
   t.same(await countEffects(database, user.id), { tasks: 1, reservations: 1, wakeUps: 1 })
 })
 
@@ -121,7 +124,10 @@ t.test('of parallel submissions exactly as many are accepted as the balance pays
   const statuses = (await Promise.all(sendings)).map(response => response.statusCode)
 
   const affordable = Math.floor(balance / 20)
-  t.same(statuses.sort(), [...Array(affordable).fill(201), ...Array(16 - affordable).fill(402)])
+  t.same(
+    statuses.toSorted((a, b) => a - b),
+    [...Array(affordable).fill(201), ...Array(16 - affordable).fill(402)],
+  )
   t.match(await balanceOf(database, user.id), { balance: 10, reservedBalance: 120 })
 })
 

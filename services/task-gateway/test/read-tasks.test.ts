@@ -11,7 +11,7 @@ t.test('a completed task shows its outputs at addresses that its owner can fetch
   const taskId = await submitted(gateway, owner)
   const assetId = await complete(database, taskId)
 
-  const response = await get(gateway, `/api/tasks/${taskId}`, owner.cookie)
+  const response = await get(gateway, `/api/tasks/${taskId}`, owner)
 
   t.equal(response.statusCode, 200)
   const { task } = response.json()
@@ -26,8 +26,7 @@ t.test('tasks are paged newest first, without a gap or a double', async t => {
   const owner = await addUser(gateway)
   const taskIds: string[] = []
   for (let n = 0; n < 5; n++) taskIds.push(await submitted(gateway, owner))
-  const list = async (query: string) =>
-    (await get(gateway, `/api/tasks?${query}`, owner.cookie)).json()
+  const list = async (query: string) => (await get(gateway, `/api/tasks?${query}`, owner)).json()
 
   const first = await list('limit=3')
   const second = await list(`limit=3&cursor=${first.nextCursor}`)
@@ -42,7 +41,7 @@ t.test('tasks are filtered by status and by tool', async t => {
   const [canceled, pending] = [await submitted(gateway, owner), await submitted(gateway, owner)]
   await post(gateway, `/api/tasks/${canceled}/cancel`, { cookie: owner.cookie })
   const idsOf = async (query: string) => {
-    const { items } = (await get(gateway, `/api/tasks?${query}`, owner.cookie)).json()
+    const { items } = (await get(gateway, `/api/tasks?${query}`, owner)).json()
     return items.map((task: { id: string }) => task.id)
   }
 
@@ -59,7 +58,7 @@ t.test('a list takes as many queries for many tasks as for one', async t => {
     let queries = 0
     const count = () => void (queries += 1)
     database.pool.on('acquire', count)
-    const response = await get(gateway, url, owner.cookie)
+    const response = await get(gateway, url, owner)
     database.pool.off('acquire', count)
     t.ok(response.json().items.every((task: { output: object }) => task.output !== null))
     return queries

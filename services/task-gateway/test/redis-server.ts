@@ -32,7 +32,7 @@ export async function startRedis(t: Teardown): Promise<RedisServer> {
     const command = process.env['REDIS_SERVER_BIN'] ?? 'redis-server'
     const settings = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder]
     server = spawn(command, [...settings, '--save', '', '--appendonly', 'no'], { stdio: 'ignore' })
-    await ask(url, 'PING')
+    await ask({ url, command: 'PING' })
   }
   const kill = async (): Promise<void> => {
     if (server === undefined) return
@@ -52,12 +52,12 @@ export async function startRedis(t: Teardown): Promise<RedisServer> {
     kill,
     freeze: () => void server?.kill('SIGSTOP'),
     thaw: () => void server?.kill('SIGCONT'),
-    flush: () => ask(url, 'FLUSHALL'),
+    flush: () => ask({ url, command: 'FLUSHALL' }),
   }
 }
 
 /** Asks until the server answers, at most some seconds. */
-async function ask(url: string, command: string): Promise<void> {
+async function ask({ url, command }: { url: string; command: string }): Promise<void> {
   const redis = openRedis({ url, role: 'subscriber', name: 'test', onError: () => undefined })
   try {
     await redis.call(command)
