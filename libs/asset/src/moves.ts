@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { OutputMimeType } from '@funmagic/contract/asset'
 import { newId, type AssetId } from '@funmagic/contract/ids'
 import type { Database, Queryable } from '@funmagic/database/client'
-import { join, sql } from '@funmagic/database/sql'
+import { join, sql, type Sql } from '@funmagic/database/sql'
 import { inTransaction, type Transaction } from '@funmagic/database/transaction'
 import { recordEvent } from './asset-rows.ts'
 import { sourceKeptSeconds, type BucketRole, type Place } from './asset.ts'
@@ -55,7 +55,7 @@ export async function openMove(
     INSERT INTO asset_moves (id, asset_id, from_bucket, from_key, to_bucket, to_key, attempts,
       next_attempt_at)
     VALUES (${id}, ${assetId}, ${from.bucket}::asset_bucket, ${from.key},
-      ${to.bucket}::asset_bucket, ${to.key}, 1, now() + ${leaseSeconds} * interval '1 second')
+      ${to.bucket}::asset_bucket, ${to.key}, 1, ${fromNow(leaseSeconds)})
   `)
   return id
 }
@@ -71,7 +71,7 @@ export async function openRemoval(
     INSERT INTO asset_moves (id, asset_id, from_bucket, from_key, state, delete_source_after,
       next_attempt_at)
     VALUES (${id}, ${assetId}, ${place.bucket}::asset_bucket, ${place.key}, 'switched',
-      now() + ${afterSeconds} * interval '1 second', now() + ${afterSeconds} * interval '1 second')
+      ${fromNow(afterSeconds)}, ${fromNow(afterSeconds)})
   `)
   return id
 }
@@ -96,8 +96,8 @@ export function keptSeconds(bucket: BucketRole): number {
 }
 
 /**
- * Takes the move that is copying the asset's bytes, if nobody works on it; `busy` when somebody
- * does, undefined when the bytes are where they belong.
+ * Takes the work that keeps the asset's bytes from being where they belong, and only there: `busy`
+ * when somebody has it or it has just failed, undefined when there is none.
  */
 export async function claimMoveOf(
   database: Queryable,
@@ -105,7 +105,9 @@ export async function claimMoveOf(
 ): Promise<string | 'busy' | undefined> {
   const { rows } = await database.query<{ id: string; isDue: boolean }>(sql`
     SELECT id, next_attempt_at <= now() AS "isDue" FROM asset_moves
-    WHERE asset_id = ${assetId} AND state = 'copying'
+    WHERE asset_id = ${assetId} AND (state = 'copying'
+      OR state = 'switched' AND from_bucket = 'public' AND delete_source_after <= now())
+    ORDER BY state LIMIT 1
   `)
   const [open] = rows
   if (open === undefined) return undefined
@@ -118,19 +120,21 @@ export async function continueMoves(
   deps: MoveDeps,
   limits: { movesMax: number },
   signal: AbortSignal,
-): Promise<{ finished: number; failures: unknown[] }> {
-  const failures: unknown[] = []
-  for (let count = 0; count < limits.movesMax && !signal.aborted; count++) {
+): Promise<{ finished: number; failures: StoreFailure[] }> {
+  const failures: StoreFailure[] = []
+  let finished = 0
+  while (finished + failures.length < limits.movesMax && !signal.aborted) {
     const moveId = await claimDue(deps.database)
-    if (moveId === undefined) return { finished: count - failures.length, failures }
+    if (moveId === undefined) break
     try {
       await continueMove(deps, moveId, signal)
+      finished++
     } catch (error) {
       if (!(error instanceof StoreFailure)) throw error
       failures.push(error)
     }
   }
-  return { finished: limits.movesMax - failures.length, failures }
+  return { finished, failures }
 }
 
 /**
@@ -159,7 +163,7 @@ async function claimDue(database: Queryable, moveId?: string): Promise<string | 
   if (moveId !== undefined) conditions.push(sql`id = ${moveId}`)
   const { rows } = await database.query<{ id: string }>(sql`
     UPDATE asset_moves SET attempts = attempts + 1, updated_at = now(),
-      next_attempt_at = now() + ${leaseSeconds} * interval '1 second'
+      next_attempt_at = ${fromNow(leaseSeconds)}
     WHERE id = (
       SELECT id FROM asset_moves WHERE ${join(conditions, ' AND ')}
       ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED
@@ -202,8 +206,8 @@ async function switchPlace(
   const afterSeconds = keptSeconds(from.bucket)
   const { rowCount } = await tx.query(sql`
     UPDATE asset_moves SET state = 'switched', attempts = 1, last_error = NULL, updated_at = now(),
-      delete_source_after = now() + ${afterSeconds} * interval '1 second',
-      next_attempt_at = now() + greatest(${afterSeconds}, ${leaseSeconds}) * interval '1 second'
+      delete_source_after = ${fromNow(afterSeconds)},
+      next_attempt_at = ${fromNow(Math.max(afterSeconds, leaseSeconds))}
     WHERE id = ${move.id} AND state = 'copying'
   `)
   if (rowCount === 0) return
@@ -244,4 +248,8 @@ async function recordFailure(
         + least(power(2, least(attempts, 10)), ${retryDelayMaxSeconds}) * interval '1 second'
     WHERE id = ${moveId} AND state <> 'done'
   `)
+}
+
+function fromNow(seconds: number): Sql {
+  return sql`now() + ${seconds} * interval '1 second'`
 }
