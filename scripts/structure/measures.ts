@@ -62,7 +62,7 @@ function castCount(file: SourceFile): number {
 }
 
 /** True for `as const`, which only narrows. */
-export function isConst(file: SourceFile, node: { start: number; end: number }): boolean {
+function isConst(file: SourceFile, node: { start: number; end: number }): boolean {
   return /\bas const$/.test(file.text.slice(node.start, node.end))
 }
 

@@ -1,0 +1,103 @@
+// `npm test`: every check and every test. `npm test -- libs/ledger` runs the tests below a path
+// and skips the checks; `npm test -- --stage types,lint` runs those stages only (the last is
+// called `tests`). The last line is the count: `N passed, N failed, N skipped`.
+import { parseArgs } from 'node:util'
+import { describeCounts, describeFailure, describeSeconds } from './suite/report.ts'
+import { runStage, stages, type StageOutcome } from './suite/stages.ts'
+import { stopSignal } from './suite/stop-signal.ts'
+import { sumCounts, type Counts, type TestNode } from './suite/tap-outcome.ts'
+import { findTestFiles, runTap, type TapOutcome } from './suite/tap-run.ts'
+import { startTestInfrastructure } from './test-infrastructure.ts'
+
+const testStage = 'tests'
+const interruptedCode = 130
+const noTests: TapOutcome = {
+  counts: { passed: 0, failed: 0, skipped: 0 },
+  failures: [],
+  errorOutput: '',
+}
+const signal = stopSignal()
+
+const { wanted, paths } = readArguments()
+const checks = await runChecks()
+const tests = wanted.includes(testStage) && !signal.aborted ? await runTests() : undefined
+process.exitCode = conclude()
+
+function readArguments() {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { stage: { type: 'string', multiple: true } },
+  })
+  const known = [...stages.map(({ name }) => name), testStage]
+  const named = values.stage?.flatMap(text => text.split(','))
+  const unknown = named?.filter(name => !known.includes(name)) ?? []
+  if (unknown.length > 0) {
+    console.error(`Unknown stage: ${unknown.join(', ')}. Stages: ${known.join(', ')}`)
+    process.exit(1)
+  }
+  return { wanted: named ?? (positionals.length > 0 ? [testStage] : known), paths: positionals }
+}
+
+async function runChecks(): Promise<StageOutcome[]> {
+  const outcomes: StageOutcome[] = []
+  for (const stage of stages.filter(({ name }) => wanted.includes(name))) {
+    if (signal.aborted) break
+    const outcome = await runStage(stage, signal)
+    outcomes.push(outcome)
+    printLine(outcome.code === 0, stage.name, outcome.seconds)
+  }
+  return outcomes
+}
+
+async function runTests(): Promise<TapOutcome> {
+  const files = findTestFiles(paths)
+  if (files.length === 0) console.log('There are no test files here.')
+  if (files.length === 0) return noTests
+  const startedAt = performance.now()
+  console.log(`Starting Postgres, Redis and the object store for ${files.length} test files…`)
+  await using infrastructure = await startTestInfrastructure()
+  let done = 0
+  const onFile = (file: TestNode) => {
+    done++
+    const { passed, failed, skipped } = file.counts
+    const mark = failed === 0 ? 'ok    ' : 'FAILED'
+    const count = [
+      `${passed} passed`,
+      failed && `${failed} failed`,
+      skipped && `${skipped} skipped`,
+    ]
+    const what = count.filter(Boolean).join(', ')
+    console.log(`  ${mark} ${done}/${files.length} ${file.name}: ${what}`)
+  }
+  const { environment } = infrastructure
+  const outcome = await runTap(files, { environment, signal, onFile })
+  printLine(outcome.counts.failed === 0, testStage, (performance.now() - startedAt) / 1000)
+  return outcome
+}
+
+function printLine(isGood: boolean, name: string, seconds: number): void {
+  console.log(`${isGood ? 'ok    ' : 'FAILED'} ${name} (${describeSeconds(seconds)})`)
+}
+
+/** Prints every failure in full and the counts; each check counts as one test. */
+function conclude(): number {
+  const failedChecks = checks.filter(({ code }) => code !== 0)
+  for (const { stage, output } of failedChecks) {
+    console.log(`\n✗ ${stage.name}: ${stage.command.join(' ')}\n${output.trimEnd()}`)
+  }
+  for (const failure of tests?.failures ?? []) console.log(`\n${describeFailure(failure)}`)
+  if (tests && tests.counts.failed > 0 && tests.errorOutput !== '') {
+    console.log(`\nThe end of what the tests wrote to stderr:\n${tests.errorOutput.trimEnd()}`)
+  }
+  const checkCounts: Counts = {
+    passed: checks.length - failedChecks.length,
+    failed: failedChecks.length,
+    skipped: 0,
+  }
+  const counts = sumCounts([checkCounts, tests?.counts ?? noTests.counts])
+  if (signal.aborted) console.log('\nInterrupted: not everything ran.')
+  console.log(`\n${describeCounts(counts)}`)
+  if (signal.aborted) return interruptedCode
+  const ranNothing = counts.passed + counts.failed === 0
+  return counts.failed > 0 || ranNothing ? 1 : 0
+}
