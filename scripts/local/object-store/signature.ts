@@ -33,6 +33,9 @@ interface Claim {
 }
 
 const algorithm = 'AWS4-HMAC-SHA256'
+const authorizationForm = new RegExp(
+  `^${algorithm} Credential=([^,\\s]+),\\s*SignedHeaders=([^,\\s]+),\\s*Signature=([0-9a-f]{64})$`,
+)
 const unsignedPayload = 'UNSIGNED-PAYLOAD'
 const skewMaxMs = 15 * 60_000
 const expiresMaxSeconds = 7 * 24 * 3600
@@ -106,10 +109,7 @@ function readClaim(request: SignedRequest, query: Query): Claim {
 }
 
 function readHeaderClaim(request: SignedRequest, header: string): Claim {
-  const match =
-    /^AWS4-HMAC-SHA256 Credential=([^,\s]+),\s*SignedHeaders=([^,\s]+),\s*Signature=([0-9a-f]{64})$/.exec(
-      header,
-    )
+  const match = authorizationForm.exec(header)
   const [, credential, signedHeaders, signature] = match ?? []
   if (credential === undefined || signedHeaders === undefined || signature === undefined) {
     throw new S3Error('AuthorizationHeaderMalformed', 'The authorization header is malformed.')
