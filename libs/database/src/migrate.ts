@@ -88,6 +88,7 @@ class WholeScriptPg extends PrismaPg {
 
   /** The engine leaves its pools open, which would keep a database from being copied or dropped. */
   async disposeAll(): Promise<void> {
+    // The engine opens one or two.
     await Promise.all(this.#adapters.splice(0).map(adapter => adapter.dispose()))
   }
 
@@ -127,6 +128,7 @@ function unreferencedTimers(): Record<string, (work: () => void, ms: number) => 
 
 async function readSchema(): Promise<{ path: string; content: string }[]> {
   const names = (await readdir(schemaFolder)).filter(name => name.endsWith('.prisma')).sort()
+  // As many as there are nouns.
   return Promise.all(
     names.map(async name => ({
       path: join(schemaFolder, name),
@@ -144,6 +146,7 @@ export async function migrationsDigest(): Promise<string> {
 async function readMigrations(): Promise<engine.MigrationList> {
   const entries = await readdir(migrationsFolder, { withFileTypes: true })
   const names = entries.filter(entry => entry.isDirectory()).map(entry => entry.name)
+  // Small files of this package, one per migration.
   const migrationDirectories = await Promise.all(
     names.sort().map(async name => ({
       path: name,

@@ -66,7 +66,7 @@ export function findCapability(
   )
 }
 
-/** Refuses an input that the model can't honour: INVALID_INPUT, naming the field and the way out. */
+/** Refuses an input that the model can't honour: INVALID_INPUT with the field and the way out. */
 export function requireHonoured(capability: Capability, input: StepInput): void {
   const faults = [
     ...faultOf('assetId', capability.picture, input.hasPicture, 'picture'),

@@ -1,7 +1,7 @@
 import { timingSafeEqual } from 'node:crypto'
 import { AppError } from '@funmagic/contract/problem'
 import type { FastifyReply } from 'fastify'
-import type { Server } from './http-server.ts'
+import type { Server } from './server.ts'
 import type { Metrics } from './metrics.ts'
 import type { HttpSettings } from './settings.ts'
 
@@ -38,6 +38,7 @@ export function addHealthRoutes(app: Server, deps: HealthDeps): void {
   }
 
   app.get('/health/all', hidden, async (_request, reply) => {
+    // As many as the service has checks: a handful.
     const checks = await Promise.all(
       Object.entries(deps.health).map(async ([name, check]) => [name, await probe(check)] as const),
     )

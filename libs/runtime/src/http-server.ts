@@ -2,38 +2,17 @@ import { randomUUID } from 'node:crypto'
 import cors from '@fastify/cors'
 import swagger from '@fastify/swagger'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import Fastify, {
-  LogController,
-  type FastifyInstance,
-  type FastifyPluginAsync,
-  type FastifyPluginOptions,
-  type RawReplyDefaultExpression,
-  type RawRequestDefaultExpression,
-  type RawServerDefault,
-} from 'fastify'
+import Fastify, { LogController } from 'fastify'
 import { addHealthRoutes, type HealthChecks } from './health-routes.ts'
 import type { Logger } from './logger.ts'
 import type { Metrics } from './metrics.ts'
 import { addOriginCheck } from './origin-check.ts'
 import { addProblemHandlers } from './problem-handlers.ts'
 import type { HttpSettings } from './settings.ts'
+import type { Server } from './server.ts'
 import { addValidation } from './validation.ts'
 
-export type Server = FastifyInstance<
-  RawServerDefault,
-  RawRequestDefaultExpression,
-  RawReplyDefaultExpression,
-  Logger,
-  TypeBoxTypeProvider
->
-
-/** A plugin that adds one route, given just the collaborators that it uses. */
-export type RoutePlugin<Deps extends object = object> = FastifyPluginAsync<
-  Deps & FastifyPluginOptions,
-  RawServerDefault,
-  TypeBoxTypeProvider,
-  Logger
->
+export type { RoutePlugin, Server } from './server.ts'
 
 export interface ServerOptions {
   readonly service: string

@@ -1,6 +1,6 @@
 import { AppError } from '@funmagic/contract/problem'
 import type { FastifyRequest } from 'fastify'
-import type { Server } from './http-server.ts'
+import type { Server } from './server.ts'
 
 const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS'])
 

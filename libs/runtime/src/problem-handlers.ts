@@ -1,6 +1,6 @@
 import { AppError, type ProblemCode, type ProblemDetails } from '@funmagic/contract/problem'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
-import type { Server } from './http-server.ts'
+import type { Server } from './server.ts'
 
 const retryAfterUnavailableSeconds = 2
 
@@ -96,8 +96,15 @@ const unavailableCodes =
   /^(08...|57P0.|57014|55P03|53[0-4]00|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|P1001|P1017)$/
 
 // node-postgres and ioredis give these no code.
-const unavailableMessages =
-  /timeout exceeded when trying to connect|Connection terminated|Connection is closed|Command timed out|max retries per request/
+const unavailableMessages = new RegExp(
+  [
+    'timeout exceeded when trying to connect',
+    'Connection terminated',
+    'Connection is closed',
+    'Command timed out',
+    'max retries per request',
+  ].join('|'),
+)
 
 /** A dependency is away (reliability P-1 to P-4): the client may come again. */
 function isUnavailable(error: Error & { code?: unknown }): boolean {

@@ -3,14 +3,14 @@ import addFormats from 'ajv-formats'
 import { AppError } from '@funmagic/contract/problem'
 import { isStorableText } from '@funmagic/contract/text'
 import type { FastifyRequest } from 'fastify'
-import type { Server } from './http-server.ts'
+import type { Server } from './server.ts'
 
 const nodesMax = 100_000
 
 /**
  * Bodies are JSON and are checked as they are: an unknown property or a number in quotes is a
  * fault, where Fastify would drop or convert it. Query strings and paths are text, so their
- * numbers are parsed. Texts that Postgres cannot store are refused here once for all (INVALID_TEXT).
+ * numbers are parsed. Texts that Postgres cannot store are refused here (INVALID_TEXT).
  */
 export function addValidation(app: Server): void {
   const strict = createAjv(false)

@@ -67,71 +67,72 @@ async function setup(
   return { app, drain, lines }
 }
 
+const json = { 'content-type': 'application/json' }
+const malformedRequests = [
+  { why: 'broken JSON', payload: '{"name":', headers: json, expect: [400, 'INVALID_JSON'] },
+  { why: 'NUL', payload: '{"name":"a\\u0000"}', headers: json, expect: [400, 'INVALID_TEXT'] },
+  {
+    why: 'NUL in a key',
+    payload: '{"\\u0000":1}',
+    headers: json,
+    expect: [400, 'INVALID_TEXT'],
+  },
+  {
+    why: 'half a pair',
+    payload: '{"name":"\\ud800"}',
+    headers: json,
+    expect: [400, 'INVALID_TEXT'],
+  },
+  {
+    why: 'not UTF-8',
+    payload: Buffer.from([0x22, 0xff, 0x22]),
+    headers: json,
+    expect: [400, 'INVALID_TEXT'],
+  },
+  {
+    why: 'unknown field',
+    payload: '{"name":"a","x":1}',
+    headers: json,
+    expect: [400, 'VALIDATION_FAILED'],
+  },
+  {
+    why: 'number in quotes',
+    payload: '{"name":"a","count":"3"}',
+    headers: json,
+    expect: [400, 'VALIDATION_FAILED'],
+  },
+  { why: 'no body', payload: '', headers: json, expect: [400, 'VALIDATION_FAILED'] },
+  { why: '__proto__', payload: '{"__proto__":{}}', headers: json, expect: [400, 'INVALID_JSON'] },
+  {
+    why: 'huge',
+    payload: `{"name":"${'a'.repeat(1_100_000)}"}`,
+    headers: json,
+    expect: [413, 'PAYLOAD_TOO_LARGE'],
+  },
+  {
+    why: 'a form',
+    payload: 'name=a',
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    expect: [415, 'UNSUPPORTED_MEDIA_TYPE'],
+  },
+  {
+    why: 'plain text',
+    payload: '{}',
+    headers: { 'content-type': 'text/plain' },
+    expect: [415, 'UNSUPPORTED_MEDIA_TYPE'],
+  },
+  {
+    why: 'bad key',
+    payload: '{"name":"a"}',
+    headers: { ...json, 'idempotency-key': 'ü' },
+    expect: [400, 'INVALID_IDEMPOTENCY_KEY'],
+  },
+]
+
 t.test('a malformed request gets a 4xx that names the fault, never a 5xx', async t => {
   const { app } = await setup(t)
-  const json = { 'content-type': 'application/json' }
-  const rows = [
-    { why: 'broken JSON', payload: '{"name":', headers: json, expect: [400, 'INVALID_JSON'] },
-    { why: 'NUL', payload: '{"name":"a\\u0000"}', headers: json, expect: [400, 'INVALID_TEXT'] },
-    {
-      why: 'NUL in a key',
-      payload: '{"\\u0000":1}',
-      headers: json,
-      expect: [400, 'INVALID_TEXT'],
-    },
-    {
-      why: 'half a pair',
-      payload: '{"name":"\\ud800"}',
-      headers: json,
-      expect: [400, 'INVALID_TEXT'],
-    },
-    {
-      why: 'not UTF-8',
-      payload: Buffer.from([0x22, 0xff, 0x22]),
-      headers: json,
-      expect: [400, 'INVALID_TEXT'],
-    },
-    {
-      why: 'unknown field',
-      payload: '{"name":"a","x":1}',
-      headers: json,
-      expect: [400, 'VALIDATION_FAILED'],
-    },
-    {
-      why: 'number in quotes',
-      payload: '{"name":"a","count":"3"}',
-      headers: json,
-      expect: [400, 'VALIDATION_FAILED'],
-    },
-    { why: 'no body', payload: '', headers: json, expect: [400, 'VALIDATION_FAILED'] },
-    { why: '__proto__', payload: '{"__proto__":{}}', headers: json, expect: [400, 'INVALID_JSON'] },
-    {
-      why: 'huge',
-      payload: `{"name":"${'a'.repeat(1_100_000)}"}`,
-      headers: json,
-      expect: [413, 'PAYLOAD_TOO_LARGE'],
-    },
-    {
-      why: 'a form',
-      payload: 'name=a',
-      headers: { 'content-type': 'application/x-www-form-urlencoded' },
-      expect: [415, 'UNSUPPORTED_MEDIA_TYPE'],
-    },
-    {
-      why: 'plain text',
-      payload: '{}',
-      headers: { 'content-type': 'text/plain' },
-      expect: [415, 'UNSUPPORTED_MEDIA_TYPE'],
-    },
-    {
-      why: 'bad key',
-      payload: '{"name":"a"}',
-      headers: { ...json, 'idempotency-key': 'ü' },
-      expect: [400, 'INVALID_IDEMPOTENCY_KEY'],
-    },
-  ]
 
-  for (const row of rows) {
+  for (const row of malformedRequests) {
     const response = await app.inject({
       method: 'POST',
       url: '/things',
