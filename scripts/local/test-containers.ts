@@ -27,12 +27,11 @@ export async function hasDocker(environment: NodeJS.ProcessEnv): Promise<boolean
 
 export async function startPostgresContainer(connectionsMax: number): Promise<StartedContainer> {
   const { GenericContainer, Wait } = await import('testcontainers')
+  const settings = ['fsync=off', 'synchronous_commit=off', `max_connections=${connectionsMax}`]
+  const flags = settings.flatMap(setting => ['-c', setting])
   const container = await new GenericContainer(postgresImage)
     .withEnvironment({ POSTGRES_USER: 'funmagic', POSTGRES_PASSWORD: password })
-    .withCommand([
-      ...['postgres', '-c', 'fsync=off', '-c', 'synchronous_commit=off'],
-      ...['-c', `max_connections=${connectionsMax}`],
-    ])
+    .withCommand(['postgres', ...flags])
     .withExposedPorts(5432)
     // The first time it is ready only for its own set-up.
     .withWaitStrategy(Wait.forLogMessage(/ready to accept connections/, 2))

@@ -57,6 +57,16 @@ export class Digester {
   }
 }
 
+/** As the headers in which S3 sends them. */
+export function checksumsAsHeaders(checksums: Checksums): Record<string, string> {
+  const headers: Record<string, string> = {}
+  for (const algorithm of checksumAlgorithms) {
+    const value = checksums[algorithm]
+    if (value !== undefined) headers[`x-amz-checksum-${algorithm}`] = value
+  }
+  return headers
+}
+
 /** Reads the promises from headers. Throws NotImplemented for one that could not be checked. */
 export function readPromised(
   headers: Readonly<Record<string, string | string[] | undefined>>,

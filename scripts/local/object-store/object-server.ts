@@ -78,11 +78,12 @@ async function handle(request: IncomingMessage, options: ObjectServerOptions): P
   return bucket === '' ? listBuckets(options.disk) : handleBucket(exchange)
 }
 
-const subresources = new Set([
-  ...['acl', 'attributes', 'cors', 'encryption', 'legal-hold', 'lifecycle', 'location'],
-  ...['partNumber', 'policy', 'restore', 'retention', 'select', 'tagging', 'torrent'],
-  ...['uploadId', 'uploads', 'versionId', 'versioning', 'versions', 'website'],
-])
+const subresources = new Set(
+  (
+    'acl attributes cors encryption legal-hold lifecycle location partNumber policy restore ' +
+    'retention select tagging torrent uploadId uploads versionId versioning versions website'
+  ).split(' '),
+)
 
 /** To ignore one of these would do something else than the client asked for. */
 function refuseSubresources({ query }: Exchange): void {

@@ -1,3 +1,4 @@
+import { checksumsAsHeaders } from './checksums.ts'
 import { isUnchanged, readConditions, requireMatch } from './conditions.ts'
 import { headerText, requireObject, type Exchange, type Reply } from './exchange.ts'
 import type { StoredObject } from './object-disk.ts'
@@ -45,10 +46,9 @@ function checksumHeaders(exchange: Exchange, object: StoredObject): Record<strin
   const mode =
     headerText(exchange.headers, 'x-amz-checksum-mode') ??
     findQuery(exchange.query, 'x-amz-checksum-mode')
-  const entries = Object.entries(object.checksums)
-  if (mode?.toUpperCase() !== 'ENABLED' || entries.length === 0) return {}
-  const headers = entries.map(([algorithm, value]) => [`x-amz-checksum-${algorithm}`, value])
-  return { ...Object.fromEntries(headers), 'x-amz-checksum-type': 'FULL_OBJECT' }
+  const headers = checksumsAsHeaders(object.checksums)
+  if (mode?.toUpperCase() !== 'ENABLED' || Object.keys(headers).length === 0) return {}
+  return { ...headers, 'x-amz-checksum-type': 'FULL_OBJECT' }
 }
 
 function rangeHeaders(range: Range, object: StoredObject): Record<string, string> {
@@ -86,7 +86,7 @@ const overridable = [
 function overrides(exchange: Exchange): Record<string, string> {
   const entries = overridable.flatMap(name => {
     const value = findQuery(exchange.query, `response-${name.toLowerCase()}`)
-    return value === undefined ? [] : [[name, value]]
+    return value === undefined ? [] : [[name, value] as const]
   })
   return Object.fromEntries(entries)
 }

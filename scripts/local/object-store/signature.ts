@@ -249,7 +249,7 @@ function textOf(value: string | string[] | undefined): string | undefined {
 }
 
 /** RFC 3986: only unreserved characters stay as they are. */
-export function encode(text: string): string {
+function encode(text: string): string {
   return encodeURIComponent(text).replaceAll(
     /[!'()*]/g,
     character => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,

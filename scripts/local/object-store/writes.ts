@@ -5,6 +5,7 @@ import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import {
   checksumAlgorithms,
+  checksumsAsHeaders,
   Digester,
   readPromised,
   requirePromised,
@@ -134,7 +135,8 @@ function digesting(digester: Digester): Transform {
 async function copyContent(from: string, to: string): Promise<Digest> {
   await copyFile(from, to, constants.COPYFILE_FICLONE)
   const digester = new Digester()
-  for await (const chunk of createReadStream(to)) digester.update(chunk)
+  const bytes: AsyncIterable<Uint8Array> = createReadStream(to)
+  for await (const chunk of bytes) digester.update(chunk)
   return digester.finish()
 }
 
@@ -184,12 +186,8 @@ function newObject({ key, file, digest, checksums, headers }: NewObject): Stored
 }
 
 function writtenHeaders(object: StoredObject): Record<string, string> {
-  const checksums = Object.entries(object.checksums).map(([algorithm, value]) => [
-    `x-amz-checksum-${algorithm}`,
-    value,
-  ])
   return {
-    ...Object.fromEntries(checksums),
+    ...checksumsAsHeaders(object.checksums),
     ETag: `"${object.etag}"`,
     'x-amz-server-side-encryption': 'AES256',
   }
@@ -218,7 +216,8 @@ async function readDocument(exchange: Exchange): Promise<string> {
   const digester = new Digester()
   const chunks: Uint8Array[] = []
   let sizeBytes = 0
-  for await (const chunk of exchange.body) {
+  const body: AsyncIterable<Uint8Array> = exchange.body
+  for await (const chunk of body) {
     sizeBytes += chunk.length
     if (sizeBytes > documentBytesMax) throw new S3Error('EntityTooLarge', 'The document is too big')
     digester.update(chunk)

@@ -60,9 +60,9 @@ const entities: Readonly<Record<string, string>> = {
 }
 
 function unescapeXml(text: string): string {
-  return text.replaceAll(/&(?:#x([0-9a-fA-F]+)|#(\d+)|(\w+));/g, (whole, hex, decimal, name) => {
-    if (hex !== undefined) return String.fromCodePoint(Number.parseInt(hex, 16))
-    if (decimal !== undefined) return String.fromCodePoint(Number(decimal))
+  return text.replaceAll(/&(#x[0-9a-fA-F]+|#\d+|\w+);/g, (whole: string, name: string) => {
+    if (name.startsWith('#x')) return String.fromCodePoint(Number.parseInt(name.slice(2), 16))
+    if (name.startsWith('#')) return String.fromCodePoint(Number(name.slice(1)))
     return entities[name] ?? whole
   })
 }
