@@ -1,6 +1,7 @@
 // `npm test`: every check and every test. `npm test -- libs/ledger` runs the tests below a path
 // and skips the checks; `npm test -- --stage types,lint` runs those stages only (the last is
 // called `tests`). The last line is the count: `N passed, N failed, N skipped`.
+import { existsSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { describeCounts, describeFailure, describeSeconds } from './suite/report.ts'
 import { runStage, stages, type StageOutcome } from './suite/stages.ts'
@@ -31,11 +32,16 @@ function readArguments() {
   const known = [...stages.map(({ name }) => name), testStage]
   const named = values.stage?.flatMap(text => text.split(','))
   const unknown = named?.filter(name => !known.includes(name)) ?? []
-  if (unknown.length > 0) {
-    console.error(`Unknown stage: ${unknown.join(', ')}. Stages: ${known.join(', ')}`)
-    process.exit(1)
-  }
+  if (unknown.length > 0)
+    refuse(`Unknown stage: ${unknown.join(', ')}. Stages: ${known.join(', ')}`)
+  const absent = positionals.filter(path => !existsSync(path))
+  if (absent.length > 0) refuse(`There is no ${absent.join(', ')}.`)
   return { wanted: named ?? (positionals.length > 0 ? [testStage] : known), paths: positionals }
+}
+
+function refuse(reason: string): never {
+  console.error(reason)
+  process.exit(1)
 }
 
 async function runChecks(): Promise<StageOutcome[]> {
