@@ -160,17 +160,19 @@ t.test('a service that breaks off in mid-reply cuts the client off, too', async 
 })
 
 t.test('a GET that meets a kept connection just being closed is sent once more', async t => {
-  let requests = 0
+  const known = new Set<unknown>()
+  let cut = 0
   const target = await startTarget(t, (request, response) => {
-    if (++requests % 2 === 0) request.socket.destroy()
-    else response.end('ok')
+    if (!known.has(request.socket)) return known.add(request.socket) && response.end('ok')
+    cut++
+    return request.socket.destroy()
   })
   const alb = await startTestAlb(t, { stable: { asset: [target.url] } })
 
   const words = await answers(`${alb.url}/api/assets`, 3)
 
   t.same(words, ['ok', 'ok', 'ok'])
-  t.equal(requests, 5, 'the second and the fourth met a closed connection')
+  t.equal(cut, 1, 'the second met a closed connection')
 })
 
 t.test('an ill-formed request is 400 and reaches nobody', async t => {

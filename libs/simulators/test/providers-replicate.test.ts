@@ -77,7 +77,7 @@ t.test('what is transparent in the picture is not in the cloud', async t => {
 })
 
 t.test('a prediction starts, tells its progress, and succeeds with its times', async t => {
-  const { client } = await setup(t, 'r8_simulated', 250)
+  const { client } = await setup(t, 'r8_simulated', 600)
   const input = { images: [`data:;base64,${(await samplePhoto()).toString('base64')}`] }
 
   const created = await client.predictions.create({ version, input })

@@ -25,7 +25,7 @@ export async function forward(exchange: Forward): Promise<void> {
   const isRepeatable = isSafe(request) && !hasBody(request)
   const attemptsMax = isRepeatable ? 2 : 1
   for (let attempt = 1; attempt <= attemptsMax; attempt++) {
-    const opened = await openFor(exchange)
+    const opened = await openFor(exchange, { isFresh: attempt > 1 })
     if (opened.kind !== 'connected') {
       refuse(exchange, problemOf(opened))
       return
@@ -41,7 +41,7 @@ export async function forward(exchange: Forward): Promise<void> {
   if (!response.headersSent) refuse(exchange, 'BAD_GATEWAY')
 }
 
-async function openFor(exchange: Forward) {
+async function openFor(exchange: Forward, { isFresh }: { isFresh: boolean }) {
   const { request, response, targets } = exchange
   const gone = new AbortController()
   const onClose = () => gone.abort()
@@ -52,7 +52,8 @@ async function openFor(exchange: Forward) {
       method: request.method ?? 'GET',
       path: request.url ?? '/',
       headers: requestHeaders(request, forwarding),
-      agent,
+      // Where one kept connection was just being closed, the others may be, too.
+      agent: isFresh ? false : agent,
     })
   }, gone.signal)
   response.off('close', onClose)
