@@ -60,7 +60,13 @@ async function runTests(): Promise<TapOutcome> {
   if (files.length === 0) console.log('There are no test files here.')
   if (files.length === 0) return noTests
   const startedAt = performance.now()
-  console.log(`Starting Postgres, Redis and the object store for ${files.length} test files…`)
+  console.log(`Starting the servers that ${files.length} test files need…`)
+  const outcome = await runWithServers(files).catch(asFailure)
+  printLine(outcome.counts.failed === 0, testStage, (performance.now() - startedAt) / 1000)
+  return outcome
+}
+
+async function runWithServers(files: readonly string[]): Promise<TapOutcome> {
   await using infrastructure = await startTestInfrastructure()
   let done = 0
   const onFile = (file: TestNode) => {
@@ -75,10 +81,17 @@ async function runTests(): Promise<TapOutcome> {
     const what = count.filter(Boolean).join(', ')
     console.log(`  ${mark} ${done}/${files.length} ${file.name}: ${what}`)
   }
-  const { environment } = infrastructure
-  const outcome = await runTap(files, { environment, signal, onFile })
-  printLine(outcome.counts.failed === 0, testStage, (performance.now() - startedAt) / 1000)
-  return outcome
+  return await runTap(files, { environment: infrastructure.environment, signal, onFile })
+}
+
+/** Tests that could not be run, or servers that could not be stopped, fail the run too. */
+function asFailure(error: unknown): TapOutcome {
+  const stack = error instanceof Error ? error.stack : String(error)
+  return {
+    counts: { passed: 0, failed: 1, skipped: 0 },
+    failures: [{ path: ['the tests could not be run'], diagnosis: { stack } }],
+    errorOutput: '',
+  }
 }
 
 function printLine(isGood: boolean, name: string, seconds: number): void {
