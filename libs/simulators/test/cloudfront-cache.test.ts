@@ -261,4 +261,20 @@ t.test('no spelling of a path leads out of the prefix or to another bucket', asy
     t.match(answer, /^403 /, path)
     t.notMatch(answer, /CANARY/, path)
   }
+  const strange = origin.asked.filter(({ path }) => /\.\.|\\|%5c|%00|\/\//i.test(path))
+  t.same(strange, [], 'the origin was asked for nothing strange')
+})
+
+t.test('a distribution answers under its own names only', async t => {
+  const { origin, cloudFront } = await setup(t, { aliases: ['cdn.test'] })
+  origin.objects.set('public/a', { body: 'x' })
+  const statusFor = (host: string) =>
+    new Promise(resolve => {
+      const options = { headers: { host } }
+      const url = `${cloudFront.url}/public/a`
+      httpRequest(url, options, reply => resolve(reply.resume().statusCode)).end()
+    })
+
+  t.equal(await statusFor('cdn.test'), 200)
+  t.equal(await statusFor('private-cdn.test'), 403)
 })
