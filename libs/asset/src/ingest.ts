@@ -37,7 +37,7 @@ export type StoredOutput = NewAsset & { readonly taskId: TaskId; readonly taskOu
 export async function storeOutput(store: ObjectStore, file: ProducedFile): Promise<StoredOutput> {
   const received = await collect(file.bytes)
   const mimeType = sniffMimeType(received)
-  if (mimeType === undefined || contradicts(file.mimeType, mimeType)) {
+  if (mimeType === undefined || contradicts({ declared: file.mimeType, actual: mimeType })) {
     throw new AppError('TYPE_MISMATCH')
   }
   const size = await checkOutput(received, mimeType)
@@ -100,7 +100,7 @@ async function collect(bytes: Uint8Array | AsyncIterable<Uint8Array>): Promise<U
 }
 
 /** Providers confuse types of pictures, and call a model a stream of octets. */
-function contradicts(declared: string, actual: string): boolean {
+function contradicts({ declared, actual }: { declared: string; actual: string }): boolean {
   if (/^(application|binary)\/octet-stream\b/.test(declared)) return false
   return declared.split('/')[0] !== actual.split('/')[0]
 }

@@ -1,10 +1,10 @@
-import { outputMimeTypes, uploadMimeTypes } from '@funmagic/contract/asset'
+import { uploadMimeTypes } from '@funmagic/contract/asset'
 import type { OutputMimeType, UploadMimeType } from '@funmagic/contract/asset'
 
 /** Enough of the beginning of a file to tell its type. */
 const signatures: readonly { readonly mimeType: OutputMimeType; readonly pattern: RegExp }[] = [
   { mimeType: 'image/jpeg', pattern: /^\xff\xd8\xff/ },
-  { mimeType: 'image/png', pattern: /^\x89PNG\r\n\x1a\n/ },
+  { mimeType: 'image/png', pattern: /^\x89PNG\r\n[^]\n/ },
   { mimeType: 'image/gif', pattern: /^GIF8[79]a/ },
   { mimeType: 'image/webp', pattern: /^RIFF[^]{4}WEBPVP8/ },
   { mimeType: 'model/gltf-binary', pattern: /^glTF/ },
@@ -38,9 +38,4 @@ export function findUploadMimeType(declared: string): UploadMimeType | undefined
 
 export function isPicture(mimeType: OutputMimeType): mimeType is UploadMimeType {
   return findUploadMimeType(mimeType) !== undefined
-}
-
-/** Narrows a stored type; a row with any other was not written by this library. */
-export function isOutputMimeType(mimeType: string): mimeType is OutputMimeType {
-  return outputMimeTypes.some(known => known === mimeType)
 }

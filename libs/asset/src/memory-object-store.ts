@@ -92,7 +92,7 @@ export class MemoryObjectStore implements ObjectStore {
 
   close(): void {}
 
-  /** What S3 answers to the PUT: 200, 400 for other bytes, 403 for other headers, 412 when taken. */
+  /** S3's answer to the PUT: 200, 400 for other bytes, 403 for other headers, 412 when taken. */
   async send(request: UploadRequest, bytes: Uint8Array): Promise<number> {
     const ticket = this.#uploads.get(request.url)
     if (ticket === undefined || ticket.expiresAtMs < Date.now()) return 403

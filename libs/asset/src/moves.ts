@@ -60,7 +60,7 @@ export async function openMove(
   return id
 }
 
-/** Opens the removal of bytes that no row points at any more, once the last link to them is over. */
+/** Opens the removal of bytes that no row points at, due when the last link to them is over. */
 export async function openRemoval(
   tx: Transaction,
   removal: { assetId: AssetId; place: Place; afterSeconds: number },
@@ -95,14 +95,14 @@ export function keptSeconds(bucket: BucketRole): number {
   return bucket === 'public' ? 0 : sourceKeptSeconds
 }
 
-/**
- * Takes the work that keeps the asset's bytes from being where they belong, and only there: `busy`
- * when somebody has it or it has just failed, undefined when there is none.
- */
-export async function claimMoveOf(
-  database: Queryable,
-  assetId: AssetId,
-): Promise<string | 'busy' | undefined> {
+export type MoveClaim =
+  | { readonly kind: 'claimed'; readonly moveId: string }
+  /** Somebody has it, or it has just failed. */
+  | { readonly kind: 'busy' }
+  | { readonly kind: 'none' }
+
+/** Takes the work that keeps an asset's bytes from being where they belong, and only there. */
+export async function claimMoveOf(database: Queryable, assetId: AssetId): Promise<MoveClaim> {
   const { rows } = await database.query<{ id: string; isDue: boolean }>(sql`
     SELECT id, next_attempt_at <= now() AS "isDue" FROM asset_moves
     WHERE asset_id = ${assetId} AND (state = 'copying'
@@ -110,9 +110,9 @@ export async function claimMoveOf(
     ORDER BY state LIMIT 1
   `)
   const [open] = rows
-  if (open === undefined) return undefined
-  if (!open.isDue) return 'busy'
-  return (await claimDue(database, open.id)) ?? 'busy'
+  if (open === undefined) return { kind: 'none' }
+  const moveId = open.isDue ? await claimDue(database, open.id) : undefined
+  return moveId === undefined ? { kind: 'busy' } : { kind: 'claimed', moveId }
 }
 
 /** Works through moves that are due, up to a number; safe beside other sweepers. */
@@ -176,7 +176,8 @@ async function claimDue(database: Queryable, moveId?: string): Promise<string | 
 async function readMove(database: Queryable, moveId: string): Promise<Move> {
   const { rows } = await database.query<Move>(sql`
     SELECT m.id, m.asset_id AS "assetId", m.from_bucket AS "fromBucket", m.from_key AS "fromKey",
-      m.to_bucket AS "toBucket", m.to_key AS "toKey", m.state, a.mime_type AS "mimeType", a.size AS "sizeBytes", a.sha256
+      m.to_bucket AS "toBucket", m.to_key AS "toKey", m.state,
+      a.mime_type AS "mimeType", a.size AS "sizeBytes", a.sha256
     FROM asset_moves m JOIN assets a ON a.id = m.asset_id WHERE m.id = ${moveId}
   `)
   const [move] = rows

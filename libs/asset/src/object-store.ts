@@ -54,9 +54,9 @@ export interface ObjectStore {
   find(place: Place): Promise<StoredObject | undefined>
   /** All the bytes, or undefined when nothing is there. PAYLOAD_TOO_LARGE above the limit. */
   read(place: Place, limits: { bytesMax: number }): Promise<Uint8Array | undefined>
-  /** Writes once: false, and nothing is changed, when the place is taken. The store verifies the bytes. */
+  /** Writes once, verified by the store; false, and nothing is changed, when the place is taken. */
   create(place: Place, bytes: Uint8Array, headers: ObjectHeaders): Promise<boolean>
-  /** Copies, and resolves when the copy is known to have this size and SHA-256. Repeating it is harmless. */
+  /** Resolves when the copy is known to have this size and SHA-256. Repeating it is harmless. */
   copy(copy: ObjectCopy, signal: AbortSignal): Promise<void>
   /** Removes the object; removing nothing is no fault. */
   remove(place: Place): Promise<void>

@@ -4,7 +4,7 @@ import { AppError } from '@funmagic/contract/problem'
 import { sniffMimeType } from './media-types.ts'
 
 /** What a picture may be, checked in its header before a pixel is decoded (reliability 1.8). */
-export const pictureLimits = {
+const pictureLimits = {
   pixelsMax: 40_000_000,
   sideMaxPx: 16_383,
   ratioMax: 100,
@@ -12,7 +12,7 @@ export const pictureLimits = {
   framePixelsMax: 80_000_000,
 } as const
 
-export interface PictureFacts {
+interface PictureFacts {
   readonly width: number
   readonly height: number
 }

@@ -11,6 +11,7 @@ import {
   claimMoveOf,
   continueMove,
   keptSeconds,
+  type MoveClaim,
   type MoveDeps,
   openMove,
   openRemoval,
@@ -46,10 +47,10 @@ export async function publishAsset(
   signal: AbortSignal,
 ): Promise<Published> {
   const changed = await inTransaction(deps.database, tx => changeVisibility(tx, own, 'public'))
-  const moveId = changed.moveId ?? (await claimMoveOf(deps.database, own.assetId))
-  if (moveId === undefined || moveId === 'busy') return changed
+  const claim = await claimMove(deps, changed)
+  if (claim.kind !== 'claimed') return changed
   try {
-    await continueMove(deps, moveId, signal)
+    await continueMove(deps, claim.moveId, signal)
   } catch (error) {
     // The asset is public all the same, and the sweeper goes on with its bytes.
     if (!(error instanceof StoreFailure)) throw error
@@ -69,10 +70,10 @@ export async function unpublishAsset(
   signal: AbortSignal,
 ): Promise<Published> {
   const changed = await inTransaction(deps.database, tx => changeVisibility(tx, own, 'private'))
-  const moveId = changed.moveId ?? (await claimMoveOf(deps.database, own.assetId))
-  if (moveId === 'busy') throw new AppError('ASSET_BUSY', { retryAfterSeconds: 1 })
-  if (moveId === undefined) return changed
-  await continueMove(deps, moveId, signal)
+  const claim = await claimMove(deps, changed)
+  if (claim.kind === 'busy') throw new AppError('ASSET_BUSY', { retryAfterSeconds: 1 })
+  if (claim.kind === 'none') return changed
+  await continueMove(deps, claim.moveId, signal)
   return { ...changed, asset: await readAsset(deps, own) }
 }
 
@@ -110,6 +111,12 @@ export async function deleteAsset(
 interface Changed extends Published {
   /** The move that this change has opened. */
   readonly moveId: string | undefined
+}
+
+/** The move that this request has opened is its own; one that was left behind may be taken over. */
+async function claimMove(deps: MoveDeps, { moveId, asset }: Changed): Promise<MoveClaim> {
+  if (moveId !== undefined) return { kind: 'claimed', moveId }
+  return claimMoveOf(deps.database, asset.id)
 }
 
 async function changeVisibility(

@@ -188,11 +188,11 @@ class Signer {
   sign(key: string): ResolvedUrl {
     const nowSeconds = Math.floor(this.#now() / 1000)
     const start = nowSeconds - (nowSeconds % Math.max(this.#settings.windowSeconds, 1))
-    // Epoch seconds with a Z: the SDK reads a date without a zone in local time (reliability §0, 15).
+    // ISO with a Z: the SDK reads a date without a zone in local time (reliability §0, 15).
     const expiresAt = new Date((start + signedUrlLifeSeconds) * 1000)
     const name = `${expiresAt.getTime()}/${key}`
     const url = this.#signed.get(name) ?? this.#make(key, expiresAt)
-    this.#keep(name, url)
+    this.#keep({ name, url })
     return { url, expiresAt }
   }
 
@@ -206,7 +206,7 @@ class Signer {
   }
 
   /** The least recently used goes first. */
-  #keep(name: string, url: string): void {
+  #keep({ name, url }: { name: string; url: string }): void {
     this.#signed.delete(name)
     this.#signed.set(name, url)
     if (this.#signed.size <= signaturesKeptMax) return

@@ -188,7 +188,7 @@ class S3ObjectStore implements ObjectStore {
     )
   }
 
-  async #open(place: Place, signal: AbortSignal): Promise<Readable | undefined> {
+  async #open(place: Place, signal: AbortSignal): Promise<AsyncIterable<Uint8Array> | undefined> {
     const command = new GetObjectCommand(this.#at(place))
     const reply = await orUndefinedWhenMissing(this.#client.send(command, { abortSignal: signal }))
     if (reply === undefined) return undefined
@@ -252,15 +252,14 @@ function describe(head: HeadObjectCommandOutput): StoredObject {
   }
 }
 
-async function collect(body: Readable, bytesMax: number): Promise<Uint8Array> {
-  const chunks: Buffer[] = []
+async function collect(body: AsyncIterable<Uint8Array>, bytesMax: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
   let sizeBytes = 0
   for await (const chunk of body) {
-    const bytes = Buffer.from(chunk)
-    sizeBytes += bytes.length
+    sizeBytes += chunk.length
     // Leaving the loop destroys the stream, so the rest is not received.
     if (sizeBytes > bytesMax) throw new AppError('PAYLOAD_TOO_LARGE')
-    chunks.push(bytes)
+    chunks.push(chunk)
   }
   return Buffer.concat(chunks)
 }

@@ -18,7 +18,7 @@ export interface Fixture {
 
 let opened: Promise<Database> | undefined
 
-/** New users in the database of this test file; what earlier tests left to sweep is out of the way. */
+/** New users in the database of this test file; what earlier tests left to sweep is done with. */
 export async function openFixture(): Promise<Fixture> {
   opened ??= createTestDatabase(t).then(({ database }) => database)
   const database = await opened
