@@ -38,7 +38,9 @@ export class ProgressReport {
     const span = providerEndPercent - providerStartPercent
     const percent = Math.round(providerStartPercent + span * Math.min(1, Math.max(0, fraction)))
     this.#latest = { percent: Math.max(percent, this.#told.percent), message }
-    if (!this.#ended.signal.aborted) this.#telling ??= this.#tellAll()
+    const isBusy = this.#telling !== undefined
+    if (isBusy || this.#ended.signal.aborted || !isNews(this.#latest, this.#told)) return
+    this.#telling = this.#tellAll()
   }
 
   /** Afterwards nothing more is told. */

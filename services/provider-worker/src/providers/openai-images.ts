@@ -39,7 +39,8 @@ export function openOpenaiImages(account: ProviderAccount): Provider {
   const connect = (fetch: Fetch) =>
     new OpenAI({
       apiKey,
-      fetch,
+      // Without the class beside it, the SDK makes a request of its own to find it (uploads.ts).
+      fetch: Object.assign(fetch, { Response }),
       baseURL: baseUrl,
       organization: null,
       project: null,

@@ -1,0 +1,124 @@
+import { createHash } from 'node:crypto'
+import { findAsset } from '@funmagic/asset/catalog'
+import { sql } from '@funmagic/database/sql'
+import t from 'tap'
+import { assertBooks, callsOf, createRunner, eventsOf, readTask, rowsOf } from './runner.ts'
+import { submitTask } from './worker-world.ts'
+
+for (const tool of ['fal', 'openai', 'replicate'] as const) {
+  t.test(`a task at ${tool} completes with an asset of its owner, paid for once`, async t => {
+    const runner = await createRunner(t)
+    const taskId = await submitTask(runner, { tool })
+
+    await runner.run(taskId)
+
+    const task = await readTask(runner, taskId)
+    t.match(task, { status: 'completed', progress: 100, attempt: 1, retries: 0, error: null })
+    const [assetId = ''] = task.output?.assetIds ?? []
+    const asset = await findAsset(runner.database, { userId: runner.userId, assetId })
+    t.match(asset, { visibility: 'private', taskId, taskOutput: 0, module: task.toolSlug })
+    const place = { bucket: 'private', key: asset?.storageKey ?? '' } as const
+    const bytes = await runner.store.read(place, { bytesMax: 10_000_000 })
+    t.equal(bytes && createHash('sha256').update(bytes).digest('hex'), asset?.sha256)
+    t.match(await callsOf(runner, taskId), [{ state: 'succeeded', attempt: 1 }])
+    t.match((await runner.providers.calls()).providers[tool], { submits: 1, attempts: 1 })
+    await assertBooks(t, runner, 1)
+  })
+}
+
+t.test('its owner is told of every stage, in order, and of one end', async t => {
+  const runner = await createRunner(t)
+  await runner.providers.script({ provider: 'fal', mode: 'ok', latencyMs: 500 })
+  const taskId = await submitTask(runner)
+
+  await runner.run(taskId)
+
+  const events = await eventsOf(runner, taskId)
+  const percents = events.flatMap(event => (event.type === 'progress' ? [event.progress] : []))
+  t.ok(percents.length >= 3)
+  t.strictSame(
+    percents,
+    percents.toSorted((a, b) => a - b),
+  )
+  const { output } = await readTask(runner, taskId)
+  t.strictSame(
+    events.filter(({ type }) => type !== 'progress'),
+    [
+      { type: 'step_started', stepId: 'only', stepName: 'only' },
+      { type: 'step_completed', stepId: 'only', output },
+      { type: 'completed', output },
+    ],
+  )
+  t.strictSame(events.at(-1), { type: 'completed', output })
+})
+
+t.test('what operators read of the conversation holds no key, address or bytes', async t => {
+  const runner = await createRunner(t)
+  const taskId = await submitTask(runner)
+
+  await runner.run(taskId)
+
+  const [payload] = await rowsOf(
+    runner,
+    sql`SELECT provider_request AS request, provider_response AS response, provider_meta AS meta
+        FROM task_payloads WHERE task_id = ${taskId}`,
+  )
+  t.match(payload, {
+    request: { provider: 'fal', model: 'bria/background/remove', assetId: runner.assetId },
+    response: { outputs: [{ mimeType: 'image/png', sizeBytes: Number }] },
+    meta: { attempt: 1, providerRequestId: String },
+  })
+  t.notMatch(JSON.stringify(payload), /a-key|https?:|base64/)
+})
+
+t.test('the numbers of the seeds are counted', async t => {
+  const runner = await createRunner(t)
+  const taskId = await submitTask(runner)
+  await runner.providers.script({
+    provider: 'fal',
+    operation: 'status',
+    mode: '429',
+    retryAfterSeconds: 0,
+  })
+
+  await runner.run(taskId)
+
+  const text = await runner.metrics.registry.metrics()
+  t.match(text, /tasks_total\{tool="background-remove",status="completed".*\} 1/)
+  t.match(text, /task_duration_seconds_count\{.*tool="background-remove",status="completed"\} 1/)
+  t.match(text, /task_queue_wait_seconds_count\{.*queue="ai-tasks"\} 1/)
+  t.match(text, /provider_api_duration_seconds_count\{.*provider="fal",operation="submit"\} 1/)
+  t.match(text, /provider_errors_total\{provider="fal",error_type="throttled".*\} 1/)
+  t.match(text, /provider_rate_limit_hits_total\{provider="fal".*\} 1/)
+})
+
+t.test('a task completes while the Redis of the streams is away', async t => {
+  const runner = await createRunner(t, { redisUrl: 'redis://127.0.0.1:1' })
+  const taskId = await submitTask(runner)
+
+  await runner.run(taskId)
+
+  t.match(await readTask(runner, taskId), { status: 'completed' })
+  await assertBooks(t, runner, 1)
+})
+
+t.test('a task that does not exist is nothing to do', async t => {
+  const runner = await createRunner(t)
+
+  await runner.run('0199d5b0-7a3c-7c1e-9f52-6f1f0c1f7a10')
+
+  t.equal((await runner.providers.calls()).calls.length, 0)
+})
+
+t.test('any number of wake-ups, at once and later, make one run (T10)', async t => {
+  const runner = await createRunner(t)
+  const taskId = await submitTask(runner)
+
+  await Promise.all([1, 2, 3, 4].map(() => runner.run(taskId)))
+  await runner.run(taskId)
+
+  t.match(await readTask(runner, taskId), { status: 'completed', attempt: 1 })
+  t.equal((await runner.providers.calls()).providers.fal.submits, 1)
+  t.equal((await eventsOf(runner, taskId)).filter(({ type }) => type === 'completed').length, 1)
+  await assertBooks(t, runner, 1)
+})
