@@ -84,6 +84,7 @@ function readerOf(environment: Environment, faults: string[]) {
     try {
       return JSON.parse(value)
     } catch {
+      // Not JSON: a fault like the others, told with them.
       faults.push(`${name} is not JSON`)
       return undefined
     }

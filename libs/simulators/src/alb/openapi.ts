@@ -140,6 +140,7 @@ export function openApiReader(source: OpenApiSource): () => Promise<MergedDocume
 
 async function readAll({ routing, addresses }: OpenApiSource): Promise<MergedDocument> {
   const services = [...new Set(routing.paths.map(rule => rule.service))]
+  // As many at once as there are services.
   const documents = await Promise.all(
     services.map(async service => [service, await readOne(addresses.get(service))] as const),
   )

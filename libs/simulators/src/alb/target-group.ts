@@ -49,6 +49,7 @@ export class TargetGroup {
   constructor(options: TargetGroupOptions) {
     this.#options = options
     this.#targets = options.addresses.map(url => ({ url: new URL(url), isHealthy: true }))
+    // As many loops as there are copies.
     this.#checks = Promise.all(this.#targets.map(target => this.#watch(target)))
   }
 

@@ -9,9 +9,15 @@ export class OpenAiError extends Error {
 
   constructor(
     message: string,
-    error: { status?: number; code: string | null; param?: string; type?: string },
+    error: {
+      status?: number
+      code: string | null
+      param?: string
+      type?: string
+      cause?: unknown
+    },
   ) {
-    super(message)
+    super(message, { cause: error.cause })
     this.status = error.status ?? 400
     this.code = error.code
     this.param = error.param ?? null

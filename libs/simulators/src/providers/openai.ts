@@ -170,6 +170,7 @@ async function readUpload(upload: Upload, param: string): Promise<Picture> {
       code: 'invalid_image_file',
       param,
       type: 'image_generation_user_error',
+      cause: error,
     })
   }
 }
