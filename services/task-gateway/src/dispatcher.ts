@@ -2,7 +2,7 @@ import type { Database } from '@funmagic/database/client'
 import { relayOutbox } from '@funmagic/task/outbox'
 import type { TaskQueue } from '@funmagic/task/queue'
 import type { Events } from './events.ts'
-import { Pause } from './pause.ts'
+import { Pause } from '@funmagic/runtime/pause'
 
 interface DispatcherOptions {
   readonly database: Database

@@ -16,7 +16,7 @@ import { buildApp } from './app.ts'
 import { GatewayConfig } from './config.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { createEvents, type Events } from './events.ts'
-import { Repeat } from './jobs/repeat.ts'
+import { Repeat } from '@funmagic/runtime/repeat'
 import { sample } from './jobs/sample.ts'
 import { sweep } from './jobs/sweep.ts'
 

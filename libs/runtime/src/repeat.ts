@@ -1,4 +1,4 @@
-import { Pause } from '../pause.ts'
+import { Pause } from './pause.ts'
 
 /**
  * Runs the work again and again with a pause in between, never twice at a time. The work handles

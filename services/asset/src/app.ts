@@ -1,0 +1,63 @@
+import type { MoveDeps } from '@funmagic/asset/moves'
+import type { AssetLinks } from '@funmagic/asset/resolve-url'
+import type { CompletionDeps } from '@funmagic/asset/upload-completion'
+import type { UploadQuota } from '@funmagic/asset/uploads'
+import { createServer, type HttpServer, type ServerOptions } from '@funmagic/runtime/http-server'
+import { registerRateLimits } from '@funmagic/session/limit-requests'
+import type { RateLimits } from '@funmagic/session/rate-limits'
+import {
+  registerSession,
+  requireUser,
+  type SessionPluginOptions,
+} from '@funmagic/session/require-user'
+import type { Events } from './events.ts'
+import { completeUpload } from './routes/complete-upload.ts'
+import { createUpload } from './routes/create-upload.ts'
+import { deleteAsset } from './routes/delete-asset.ts'
+import { getAsset } from './routes/get-asset.ts'
+import { getShared } from './routes/get-shared.ts'
+import { listAssets } from './routes/list-assets.ts'
+import { listShared } from './routes/list-shared.ts'
+import { publishAsset } from './routes/publish-asset.ts'
+import { unpublishAsset } from './routes/unpublish-asset.ts'
+
+export interface AssetDeps {
+  readonly server: Omit<ServerOptions, 'service' | 'title' | 'description'>
+  readonly session: SessionPluginOptions
+  readonly limits: RateLimits
+  readonly files: MoveDeps & CompletionDeps
+  readonly quota: UploadQuota
+  readonly links: AssetLinks
+  readonly events: Events
+}
+
+export async function buildApp(deps: AssetDeps): Promise<HttpServer> {
+  const { files, quota, links, events } = deps
+  const { database } = files
+  const httpServer = await createServer({
+    ...deps.server,
+    service: 'asset',
+    title: 'FunMagic assets',
+    description: 'Uploads, the gallery, and publishing',
+  })
+  const { app } = httpServer
+  await app.register(registerSession, deps.session)
+  await app.register(registerRateLimits, { limits: deps.limits })
+
+  await app.register(async publicRoutes => {
+    await publicRoutes.register(listShared, { database, links })
+    await publicRoutes.register(getShared, { database, links })
+  })
+
+  await app.register(async signedIn => {
+    signedIn.addHook('onRequest', requireUser)
+    await signedIn.register(createUpload, { ...files, quota, events })
+    await signedIn.register(completeUpload, { ...files, links, events })
+    await signedIn.register(listAssets, { database, links })
+    await signedIn.register(getAsset, { database, links })
+    await signedIn.register(publishAsset, { ...files, links, events })
+    await signedIn.register(unpublishAsset, { ...files, links, events })
+    await signedIn.register(deleteAsset, { ...files, events })
+  })
+  return httpServer
+}

@@ -1,0 +1,92 @@
+import { setting } from '@funmagic/runtime/config'
+import {
+  CdnSettings,
+  DatabaseSettings,
+  HttpSettings,
+  LimitSettings,
+  LogSettings,
+  ObjectStoreSettings,
+  RedisCacheSettings,
+  SessionCookieSettings,
+} from '@funmagic/runtime/settings'
+import Type, { type Static } from 'typebox'
+
+const UploadSettings = Type.Object({
+  bytesPerUser: setting(
+    Type.Integer({
+      minimum: 1,
+      default: 2_147_483_648,
+      description: 'What a user may keep, in bytes, with what open tickets promise',
+    }),
+    { env: 'UPLOAD_QUOTA_BYTES' },
+  ),
+  openTicketsMax: setting(
+    Type.Integer({
+      minimum: 1,
+      maximum: 10_000,
+      default: 50,
+      description: 'Open tickets of a user',
+    }),
+    { env: 'UPLOAD_TICKETS_MAX' },
+  ),
+  checksMax: setting(
+    Type.Integer({
+      minimum: 1,
+      maximum: 64,
+      default: 2,
+      description: 'Pictures decoded at once; each may take 160 MB',
+    }),
+    { env: 'UPLOAD_CHECKS_MAX' },
+  ),
+  checksWaitingMax: setting(
+    Type.Integer({
+      minimum: 0,
+      maximum: 1_000,
+      default: 32,
+      description: 'Pictures that wait to be decoded; more are told to come again',
+    }),
+    { env: 'UPLOAD_CHECKS_WAITING_MAX' },
+  ),
+})
+
+const InvalidationSettings = Type.Object({
+  distributionId: Type.Optional(
+    setting(
+      Type.String({ description: 'The public distribution; without it nothing is invalidated' }),
+      { env: 'CDN_DISTRIBUTION_ID' },
+    ),
+  ),
+  endpoint: Type.Optional(
+    setting(
+      Type.String({ pattern: '^https?://', description: 'CloudFront API address; AWS without it' }),
+      { env: 'CLOUDFRONT_ENDPOINT' },
+    ),
+  ),
+})
+
+const SweepSettings = Type.Object({
+  intervalMs: setting(
+    Type.Integer({
+      minimum: 100,
+      maximum: 600_000,
+      default: 5_000,
+      description: 'How often unfinished moves and expired tickets are looked for',
+    }),
+    { env: 'SWEEP_INTERVAL_MS' },
+  ),
+})
+
+export const AssetConfig = Type.Object({
+  http: HttpSettings,
+  log: LogSettings,
+  database: DatabaseSettings,
+  redis: RedisCacheSettings,
+  cookie: SessionCookieSettings,
+  limits: LimitSettings,
+  store: ObjectStoreSettings,
+  cdn: CdnSettings,
+  invalidation: InvalidationSettings,
+  uploads: UploadSettings,
+  sweep: SweepSettings,
+})
+export type AssetConfig = Static<typeof AssetConfig>

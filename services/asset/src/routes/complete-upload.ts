@@ -1,0 +1,53 @@
+import type { AssetLinks } from '@funmagic/asset/resolve-url'
+import { completeUpload as complete, type CompletionDeps } from '@funmagic/asset/upload-completion'
+import { AssetView } from '@funmagic/contract/asset'
+import { Id } from '@funmagic/contract/ids'
+import { problems } from '@funmagic/contract/problem'
+import type { RoutePlugin } from '@funmagic/runtime/http-server'
+import { userOf } from '@funmagic/session/require-user'
+import Type from 'typebox'
+import type { Events } from '../events.ts'
+
+const Params = Type.Object({ uploadId: Id })
+
+interface CompleteUploadDeps extends CompletionDeps {
+  readonly links: AssetLinks
+  readonly events: Events
+}
+
+/** Checks what was sent and makes an asset of it; a repeat answers 200 with the same asset (U2). */
+export const completeUpload: RoutePlugin<CompleteUploadDeps> = async (app, deps) => {
+  app.post(
+    '/api/assets/uploads/:uploadId/complete',
+    {
+      schema: {
+        summary: 'Make an asset of what was uploaded',
+        params: Params,
+        response: {
+          200: AssetView,
+          201: AssetView,
+          ...problems(
+            'INVALID_ID',
+            'UNAUTHORIZED',
+            'NOT_FOUND',
+            'UPLOAD_INCOMPLETE',
+            'TICKET_EXPIRED',
+            'TYPE_MISMATCH',
+            'CHECKSUM_MISMATCH',
+            'IMAGE_INVALID',
+            'IMAGE_TOO_LARGE',
+            'OVERLOADED',
+          ),
+        },
+      },
+    },
+    async (request, reply) => {
+      const user = userOf(request)
+      const own = { userId: user.id, uploadId: request.params.uploadId }
+      const { asset, isNew } = await complete(deps, own)
+      if (isNew) deps.events.uploadCompleted(asset)
+      reply.code(isNew ? 201 : 200)
+      return deps.links.toAssetView(asset, user)
+    },
+  )
+}

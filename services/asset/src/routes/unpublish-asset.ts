@@ -1,0 +1,40 @@
+import type { MoveDeps } from '@funmagic/asset/moves'
+import { unpublishAsset as unpublish } from '@funmagic/asset/publishing'
+import type { AssetLinks } from '@funmagic/asset/resolve-url'
+import { AssetView } from '@funmagic/contract/asset'
+import { problems } from '@funmagic/contract/problem'
+import type { RoutePlugin } from '@funmagic/runtime/http-server'
+import { userOf } from '@funmagic/session/require-user'
+import type { Events } from '../events.ts'
+import { AssetParams } from './asset-params.ts'
+
+interface UnpublishAssetDeps extends MoveDeps {
+  readonly links: AssetLinks
+  readonly events: Events
+}
+
+const moveTimeoutMs = 10_000
+
+/** Private at once; answers when the public address serves it no longer (P3). */
+export const unpublishAsset: RoutePlugin<UnpublishAssetDeps> = async (app, deps) => {
+  app.post(
+    '/api/assets/:assetId/unpublish',
+    {
+      schema: {
+        summary: 'Make an asset private again',
+        params: AssetParams,
+        response: {
+          200: AssetView,
+          ...problems('INVALID_ID', 'UNAUTHORIZED', 'NOT_FOUND', 'ASSET_BUSY', 'UNAVAILABLE'),
+        },
+      },
+    },
+    async request => {
+      const user = userOf(request)
+      const own = { userId: user.id, assetId: request.params.assetId }
+      const { asset, isChanged } = await unpublish(deps, own, AbortSignal.timeout(moveTimeoutMs))
+      if (isChanged) deps.events.unpublished(asset)
+      return deps.links.toAssetView(asset, user)
+    },
+  )
+}
