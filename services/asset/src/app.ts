@@ -15,9 +15,9 @@ import { completeUpload } from './routes/complete-upload.ts'
 import { createUpload } from './routes/create-upload.ts'
 import { deleteAsset } from './routes/delete-asset.ts'
 import { getAsset } from './routes/get-asset.ts'
-import { getShared } from './routes/get-shared.ts'
+import { getPublished } from './routes/get-published.ts'
 import { listAssets } from './routes/list-assets.ts'
-import { listShared } from './routes/list-shared.ts'
+import { listPublished } from './routes/list-published.ts'
 import { publishAsset } from './routes/publish-asset.ts'
 import { unpublishAsset } from './routes/unpublish-asset.ts'
 
@@ -45,8 +45,8 @@ export async function buildApp(deps: AssetDeps): Promise<HttpServer> {
   await app.register(registerRateLimits, { limits: deps.limits })
 
   await app.register(async publicRoutes => {
-    await publicRoutes.register(listShared, { database, links })
-    await publicRoutes.register(getShared, { database, links })
+    await publicRoutes.register(listPublished, { database, links })
+    await publicRoutes.register(getPublished, { database, links })
   })
 
   await app.register(async signedIn => {

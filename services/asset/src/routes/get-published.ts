@@ -6,12 +6,12 @@ import type { Database } from '@funmagic/database/client'
 import type { RoutePlugin } from '@funmagic/runtime/http-server'
 import { AssetParams } from './asset-params.ts'
 
-interface GetSharedDeps {
+interface GetPublishedDeps {
   readonly database: Database
   readonly links: AssetLinks
 }
 
-export const getShared: RoutePlugin<GetSharedDeps> = async (app, { database, links }) => {
+export const getPublished: RoutePlugin<GetPublishedDeps> = async (app, { database, links }) => {
   app.get(
     '/api/assets/shared/:assetId',
     {

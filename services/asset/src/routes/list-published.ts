@@ -7,21 +7,21 @@ import type { Database } from '@funmagic/database/client'
 import type { RoutePlugin } from '@funmagic/runtime/http-server'
 import Type from 'typebox'
 
-const ListSharedQuery = Type.Object(pageQuery, { additionalProperties: false })
+const ListPublishedQuery = Type.Object(pageQuery, { additionalProperties: false })
 
-interface ListSharedDeps {
+interface ListPublishedDeps {
   readonly database: Database
   readonly links: AssetLinks
 }
 
 /** What everybody has published; no session needed. */
-export const listShared: RoutePlugin<ListSharedDeps> = async (app, { database, links }) => {
+export const listPublished: RoutePlugin<ListPublishedDeps> = async (app, { database, links }) => {
   app.get(
     '/api/assets/shared',
     {
       schema: {
         summary: 'Published assets of everybody, last published first',
-        querystring: ListSharedQuery,
+        querystring: ListPublishedQuery,
         response: { 200: Page(AssetView), ...problems('VALIDATION_FAILED', 'INVALID_CURSOR') },
       },
     },
