@@ -8,7 +8,7 @@ export interface Stage {
 /** What is checked without running the product, the quickest to blame first. */
 export const stages: readonly Stage[] = [
   { name: 'types', command: ['tsc', '--noEmit', '-p', 'tsconfig.json'] },
-  { name: 'lint', command: ['oxlint', '--type-aware', '--deny-warnings'] },
+  { name: 'lint', command: ['oxlint', '--type-aware', '--deny-warnings', '--format=unix'] },
   { name: 'format', command: ['prettier', '--check', '--log-level=warn', '.'] },
   { name: 'structure', command: ['node', 'scripts/check-structure.ts'] },
   { name: 'unused', command: ['knip', '--no-progress', '--no-config-hints'] },
