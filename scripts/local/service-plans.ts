@@ -1,0 +1,133 @@
+import { join } from 'node:path'
+import type { ChildPlan } from './child.ts'
+import { projectFolder } from './folders.ts'
+import { host, type PortName, type Ports } from './ports.ts'
+import type { Secrets } from './secrets.ts'
+import type { OutsideStore } from './settings.ts'
+import type { Part } from './supervisor.ts'
+
+/** The servers that everything else needs, wherever they are. */
+export interface Stores {
+  readonly databaseUrl: string
+  readonly redis: { readonly queue: string; readonly cache: string }
+  readonly s3: OutsideStore
+}
+
+export interface PlanContext {
+  readonly ports: Ports
+  readonly stores: Stores
+  readonly secrets: Secrets
+  readonly inherited: Readonly<Record<string, string>>
+}
+
+/** The port of each service by its folder under services/. */
+export const servicePorts = {
+  auth: 'auth',
+  asset: 'asset',
+  credit: 'credit',
+  'task-gateway': 'taskGateway',
+  progress: 'progress',
+  'provider-worker': 'providerWorker',
+} as const satisfies Record<string, PortName>
+
+export type ServiceName = keyof typeof servicePorts
+export const serviceNames = Object.keys(servicePorts).filter(isServiceName)
+
+const readyDeadlineMs = 60_000
+const healthTimeoutMs = 2_000
+// Services close within 25 s; one that does not is killed.
+const stopDeadlineMs = 27_000
+
+export function addressOf(ports: Ports, name: PortName): string {
+  return `http://${host}:${ports[name]}`
+}
+
+export function servicePart(context: PlanContext, name: ServiceName): Part {
+  const { ports, stores, secrets, inherited } = context
+  const port = ports[servicePorts[name]]
+  const folder = join(projectFolder, 'services', name)
+  const plan: ChildPlan = {
+    name,
+    command: process.execPath,
+    parameters: ['--import', '@funmagic/runtime/telemetry', 'src/main.ts'],
+    environment: {
+      // What a laptop wants, unless the person says otherwise.
+      RATE_LIMIT_PROFILE: 'development',
+      WORKER_GRACE_MS: '5000',
+      ...inherited,
+      ...storeVariables(stores),
+      HOST: host,
+      PORT: String(port),
+      SECRET_KEY: secrets.secretKey,
+      // Plain HTTP on loopback, and nothing in front that would have to notice a drain.
+      COOKIE_SECURE: 'false',
+      DRAIN_MS: '0',
+      CDN_URL: addressOf(ports, 'cdn'),
+      PRIVATE_CDN_URL: addressOf(ports, 'privateCdn'),
+      CLOUDFRONT_KEY_PAIR_ID: secrets.cloudFront.id,
+      CLOUDFRONT_PRIVATE_KEY: secrets.cloudFront.privateKeyPem,
+    },
+    folder,
+    stopSignal: 'SIGTERM',
+    stopDeadlineMs,
+  }
+  const check = () => expectOk(`http://${host}:${port}/health`)
+  return { plan, check, readyDeadlineMs, isHeard: true }
+}
+
+/** The load balancer, both CDNs and the providers: one process (libs/simulators). */
+export function simulatorsPart(context: PlanContext): Part {
+  const { ports, stores, secrets, inherited } = context
+  const addresses = serviceNames.map(name => [name, addressOf(ports, servicePorts[name])])
+  const { id, publicKeyPem } = secrets.cloudFront
+  const plan: ChildPlan = {
+    name: 'simulators',
+    command: process.execPath,
+    parameters: ['src/main.ts'],
+    environment: {
+      ...inherited,
+      ...storeVariables(stores),
+      HOST: host,
+      EDGE_PORT: String(ports.edge),
+      CDN_PORT: String(ports.cdn),
+      PRIVATE_CDN_PORT: String(ports.privateCdn),
+      PROVIDERS_PORT: String(ports.providers),
+      CLOUDFRONT_KEYS: JSON.stringify([{ id, publicKeyPem }]),
+      SERVICE_ADDRESSES: JSON.stringify(Object.fromEntries(addresses)),
+    },
+    folder: join(projectFolder, 'libs/simulators'),
+    stopSignal: 'SIGTERM',
+    stopDeadlineMs,
+  }
+  const check = () => expectOk(`${addressOf(ports, 'providers')}/health`)
+  return { plan, check, readyDeadlineMs, isHeard: true }
+}
+
+/** The way a person takes: through the load balancer to a service and its database. */
+export function checkEdge(ports: Ports): Promise<void> {
+  return expectOk(`${addressOf(ports, 'edge')}/api/tools`)
+}
+
+function storeVariables({ databaseUrl, redis, s3 }: Stores): Record<string, string> {
+  return {
+    DATABASE_URL: databaseUrl,
+    REDIS_QUEUE_URL: redis.queue,
+    REDIS_CACHE_URL: redis.cache,
+    S3_ENDPOINT: s3.endpoint,
+    S3_ACCESS_KEY: s3.accessKeyId,
+    S3_SECRET_KEY: s3.secretAccessKey,
+    S3_REGION: s3.region,
+
+    ...s3.buckets,
+  }
+}
+
+async function expectOk(url: string): Promise<void> {
+  const response = await fetch(url, { signal: AbortSignal.timeout(healthTimeoutMs) })
+  await response.body?.cancel()
+  if (!response.ok) throw new Error(`${url} answered ${response.status}`)
+}
+
+function isServiceName(name: string): name is ServiceName {
+  return Object.hasOwn(servicePorts, name)
+}

@@ -1,0 +1,157 @@
+import { existsSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { applyMigrations } from '@funmagic/database/migrate'
+import { plantSeeds } from '../seeds/plant.ts'
+import { projectFolder } from './folders.ts'
+import { endRecordedOrphans } from './orphans.ts'
+import { requireFreePorts, type PortName } from './ports.ts'
+import { Refusal } from './refusal.ts'
+import { step, type Report } from './report.ts'
+import { RunRecord } from './run-record.ts'
+import { loadSecrets, type Secrets } from './secrets.ts'
+import {
+  addressOf,
+  checkEdge,
+  serviceNames,
+  servicePart,
+  servicePorts,
+  simulatorsPart,
+  type PlanContext,
+  type Stores,
+} from './service-plans.ts'
+import type { LocalSettings } from './settings.ts'
+import { removeStackFile, writeStackFile, type Addresses } from './stack-file.ts'
+import { startStores, storeNames, storePorts } from './stores.ts'
+import { Supervisor } from './supervisor.ts'
+import { until } from './waiting.ts'
+
+export interface StackOptions {
+  readonly settings: LocalSettings
+  readonly report: Report
+  readonly signal: AbortSignal
+}
+
+/** The whole system of one clone, on loopback. Disposing it ends everything in order. */
+export interface Stack extends AsyncDisposable {
+  readonly addresses: Addresses
+}
+
+const edgeDeadlineMs = 30_000
+const edgePorts: readonly PortName[] = ['edge', 'cdn', 'privateCdn', 'providers']
+
+/** Throws AlreadyRunning, or a Refusal; whatever was started by then is ended again. */
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const { settings, report, signal } = options
+  const { folders, ports } = settings
+  await using stack = new AsyncDisposableStack()
+  const record = await RunRecord.take(folders.local)
+  stack.defer(() => record.release())
+  await mkdir(folders.logs, { recursive: true, mode: 0o700 })
+  const orphans = await endRecordedOrphans(record)
+  if (orphans.length > 0) report.tell(`Ended what an earlier start had left: ${orphans.join(', ')}`)
+
+  await requireFreePorts(ports, wantedPorts(settings))
+  let publish = async (): Promise<void> => undefined
+  const supervisor = new Supervisor({
+    report,
+    record,
+    logsFolder: folders.logs,
+    signal,
+    onRestart: () => publish(),
+  })
+  stack.defer(() => endInOrder(supervisor, report))
+  const secrets = await loadSecrets(folders.local)
+  report.tell('Starting Postgres, Redis and the object store')
+  const stores = await startStores({ settings, secrets, supervisor, report })
+  await prepareDatabase(options, { stores, secrets })
+  await startServices(supervisor, report, { ports, stores, secrets, inherited: settings.inherited })
+  await step(report, `The system answers on ${addressOf(ports, 'edge')}`, () =>
+    until(() => checkEdge(ports), { deadlineMs: edgeDeadlineMs, signal }),
+  )
+
+  const addresses = describeStack({ settings, stores, secrets })
+  publish = () => writeStackFile(folders.local, { ...addresses, pids: supervisor.pids() })
+  await publish()
+  stack.defer(() => removeStackFile(folders.local))
+  const owned = stack.move()
+  return { addresses, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+}
+
+function wantedPorts({ outside }: LocalSettings): PortName[] {
+  return [...edgePorts, ...storePorts(outside), ...Object.values(servicePorts)]
+}
+
+async function prepareDatabase(
+  { settings, report }: StackOptions,
+  { stores, secrets }: { readonly stores: Stores; readonly secrets: Secrets },
+): Promise<void> {
+  const applied = await step(report, 'The database is migrated', () =>
+    applyMigrations(stores.databaseUrl),
+  )
+  if (applied.length > 0) report.tell(`Migrations applied: ${applied.join(', ')}`)
+  await step(report, 'The seeds are planted', () =>
+    plantSeeds({
+      databaseUrl: stores.databaseUrl,
+      secretKey: secrets.secretKey,
+      providerKeys: settings.providerKeys,
+      simulatorsUrl: addressOf(settings.ports, 'providers'),
+      accounts: secrets.accounts,
+    }),
+  )
+}
+
+async function startServices(
+  supervisor: Supervisor,
+  report: Report,
+  context: PlanContext,
+): Promise<void> {
+  const missing = serviceNames.filter(
+    name => !existsSync(join(projectFolder, 'services', name, 'src/main.ts')),
+  )
+  if (missing.length > 0) throw new Refusal(`These services have no code: ${missing.join(', ')}`)
+  report.tell(`Starting ${serviceNames.join(', ')} and the simulators`)
+  const parts = [...serviceNames.map(name => servicePart(context, name)), simulatorsPart(context)]
+  // One for each service.
+  await Promise.all(
+    parts.map(part => step(report, `Ready: ${part.plan.name}`, () => supervisor.start(part))),
+  )
+}
+
+/**
+ * The worker goes first, because the providers that it speaks with stop with the edge; then the
+ * edge lets its requests end while the services still live; the stores go last.
+ */
+async function endInOrder(supervisor: Supervisor, report: Report): Promise<void> {
+  await step(report, 'Everything has ended', async () => {
+    await supervisor.stop(['provider-worker'])
+    await supervisor.stop(['simulators'])
+    await supervisor.stop(serviceNames)
+    await supervisor.stop(storeNames)
+  })
+}
+
+interface Described {
+  readonly settings: LocalSettings
+  readonly stores: Stores
+  readonly secrets: Secrets
+}
+
+function describeStack({ settings, stores, secrets }: Described): Addresses {
+  const { ports } = settings
+  const { endpoint, accessKeyId, secretAccessKey } = stores.s3
+  const addresses = serviceNames.map(name => [name, addressOf(ports, servicePorts[name])] as const)
+  return {
+    edge: addressOf(ports, 'edge'),
+    cdn: addressOf(ports, 'cdn'),
+    privateCdn: addressOf(ports, 'privateCdn'),
+    web: addressOf(ports, 'edge'),
+    services: Object.fromEntries(addresses),
+    providers: addressOf(ports, 'providers'),
+    postgres: stores.databaseUrl,
+    redisQueue: stores.redis.queue,
+    redisCache: stores.redis.cache,
+    s3: { endpoint, accessKeyId, secretAccessKey },
+    accounts: secrets.accounts,
+  }
+}
