@@ -66,7 +66,7 @@ export class ProgressSubscriber {
     const unwatch = () => {
       if (!channel.listeners.delete(listener)) return
       this.#watchCount--
-      if (channel.listeners.size === 0) this.#close(name, channel)
+      if (channel.listeners.size === 0) this.#close(name)
     }
     try {
       await confirmation(channel)
@@ -87,8 +87,7 @@ export class ProgressSubscriber {
   }
 
   /** Commands keep their order on one connection, so a later SUBSCRIBE is not undone by this. */
-  #close(name: string, channel: Channel): void {
-    if (this.#channels.get(name) !== channel) return
+  #close(name: string): void {
     this.#channels.delete(name)
     this.#options.redis.unsubscribe(name).catch(this.#options.onError)
   }

@@ -40,6 +40,7 @@ const addTimeoutMs = 3_000
 const connectTimeoutMs = 2_000
 const retryDelayMaxMs = 2_000
 const pingTimeoutMs = 2_000
+const bookkeepingTimeoutMs = 1_000
 const jobName = 'wake-up'
 
 /** The producing side of the queue. It fails fast: the outbox keeps what it could not send. */
@@ -52,6 +53,8 @@ export class TaskQueue {
     this.#queue = new Queue(options.name ?? taskQueueName, {
       connection: this.#redis,
       ...(options.prefix === undefined ? {} : { prefix: options.prefix }),
+      // Asking for the version once, at the start, would break the queue for ever if Redis was down.
+      skipVersionCheck: true,
       skipWaitingForReady: true,
       defaultJobOptions: { attempts: 1, removeOnComplete: true, removeOnFail: true },
     })
@@ -90,8 +93,8 @@ export class TaskConsumer {
   readonly #redis: Redis
   readonly #worker: FetchStampingWorker
   readonly #concurrency: number
-  readonly #running = new Set<AbortController>()
-  #isClosing = false
+  readonly #running = new Set<Promise<void>>()
+  readonly #closing = new AbortController()
 
   constructor(options: ConsumerOptions) {
     this.#concurrency = options.concurrency
@@ -101,23 +104,21 @@ export class TaskConsumer {
       connection: this.#redis,
       ...(options.prefix === undefined ? {} : { prefix: options.prefix }),
       concurrency: options.concurrency,
-      removeOnComplete: { count: 0 },
-      removeOnFail: { count: 0 },
     })
     const report = (error: Error) => {
-      if (!this.#isClosing) options.onError(error)
+      if (!this.#closing.signal.aborted) options.onError(error)
     }
     this.#worker.on('error', report)
     this.#worker.on('failed', (_job, error) => report(error))
   }
 
   async #run(job: TaskJob, onJob: ConsumerOptions['onJob']): Promise<void> {
-    const controller = new AbortController()
-    this.#running.add(controller)
+    const work = onJob(job, this.#closing.signal)
+    this.#running.add(work)
     try {
-      await onJob(job, controller.signal)
+      await work
     } finally {
-      this.#running.delete(controller)
+      this.#running.delete(work)
     }
   }
 
@@ -141,13 +142,17 @@ export class TaskConsumer {
 
   /**
    * Takes no more jobs, aborts the running ones and waits for them; false when the deadline came
-   * first (worker.close() waits for ever by itself).
+   * first. BullMQ is left behind when it cannot finish its own bookkeeping, as without Redis: the
+   * jobs' effects are in Postgres.
    */
   async close(deadlineMs: number): Promise<boolean> {
-    this.#isClosing = true
+    this.#closing.abort(new Error('the consumer is closing'))
+    // Pausing alone ends the timer of the stalled check, which close() leaves to run out.
+    await this.#worker.pause(true)
     const closed = this.#worker.close()
-    for (const controller of this.#running) controller.abort(new Error('the consumer is closing'))
-    const isInTime = await settlesWithin(deadlineMs, closed)
+    const isInTime = await settlesWithin(deadlineMs, Promise.allSettled(this.#running))
+    await settlesWithin(bookkeepingTimeoutMs, closed)
+    await this.#worker.stopTimers()
     this.#redis.disconnect()
     return isInTime
   }
@@ -162,6 +167,11 @@ class FetchStampingWorker extends Worker<TaskJob, void, string> {
     this.fetchedAtMs = performance.now()
     return job
   }
+
+  /** What close() does at its end, which it does not reach without Redis. */
+  async stopTimers(): Promise<void> {
+    await this.lockManager.close()
+  }
 }
 
 /**
@@ -169,7 +179,7 @@ class FetchStampingWorker extends Worker<TaskJob, void, string> {
  * when it does not answer. Where CONFIG is forbidden (ElastiCache) it calls `onUnknown` instead.
  */
 export async function requireNoEviction(
-  options: Pick<QueueOptions, 'url' | 'connectionName' | 'onError'>,
+  options: Connection,
   onUnknown: (reason: Error) => void,
 ): Promise<void> {
   const redis = connect(options, { maxRetriesPerRequest: 2 })
@@ -199,11 +209,9 @@ async function readPolicy(redis: Redis): Promise<string | Error> {
 }
 
 type ConnectionPolicy = { maxRetriesPerRequest: number | null; commandTimeout?: number }
+type Connection = Pick<QueueOptions, 'url' | 'connectionName' | 'onError'>
 
-function connect(
-  options: Pick<QueueOptions, 'url' | 'connectionName' | 'onError'>,
-  policy: ConnectionPolicy,
-): Redis {
+function connect(options: Connection, policy: ConnectionPolicy): Redis {
   const redis = new Redis(options.url, {
     ...policy,
     connectionName: options.connectionName,

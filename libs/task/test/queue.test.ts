@@ -140,12 +140,29 @@ t.test('closing gives up at its deadline', async t => {
   release()
 })
 
+t.test('closing does not wait for a Redis that is gone', async t => {
+  const own = await startOwnRedis(t)
+  const { queue, consume } = setup(t, { url: own.url, prefix: 'bull' })
+  const consumer = consume({
+    onJob: (_job, signal) =>
+      new Promise(resolve => signal.addEventListener('abort', () => resolve())),
+  })
+  await queue.enqueue([wakeUp('a')])
+  await until(() => consumer.activeCount() === 1)
+  await own.kill()
+  const startedAt = performance.now()
+
+  t.equal(await consumer.close(30_000), true)
+
+  t.ok(performance.now() - startedAt < 5_000)
+})
+
 t.test('a consumer that waits for work shows that it is alive', async t => {
   const { queue, consume } = setup(t)
   const { promise: working, resolve: finish } = Promise.withResolvers<void>()
+  const startedAt = performance.now()
   const consumer = consume({ concurrency: 1, onJob: () => working })
-  const first = consumer.lastFetchAgeMs()
-  await until(() => consumer.lastFetchAgeMs() > first + 20)
+  await until(() => performance.now() - startedAt > 50)
   await queue.enqueue([wakeUp('a')])
   await until(() => consumer.activeCount() === 1)
 
@@ -153,7 +170,7 @@ t.test('a consumer that waits for work shows that it is alive', async t => {
   finish()
   await until(() => consumer.activeCount() === 0)
 
-  await t.resolves(until(() => consumer.lastFetchAgeMs() < 1_000))
+  t.ok(consumer.lastFetchAgeMs() < performance.now() - startedAt - 25)
 })
 
 t.test('adding to a dead Redis fails within its deadline instead of hanging', async t => {
@@ -166,6 +183,23 @@ t.test('adding to a dead Redis fails within its deadline instead of hanging', as
   await t.rejects(queue.enqueue([wakeUp('a')]))
 
   t.ok(performance.now() - startedAt < 4_000)
+})
+
+t.test('a queue that was opened without Redis works when Redis is there', async t => {
+  const own = await startOwnRedis(t)
+  await own.kill()
+  const { queue } = setup(t, { url: own.url, prefix: 'bull' })
+  await t.rejects(queue.enqueue([wakeUp('a')]))
+
+  await own.start()
+  await until(() =>
+    queue.enqueue([wakeUp('a')]).then(
+      () => true,
+      () => false,
+    ),
+  )
+
+  t.match(await queue.counts(), { waiting: 1 })
 })
 
 t.test('a consumer goes on by itself when Redis is back', async t => {
