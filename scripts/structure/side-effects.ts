@@ -27,11 +27,19 @@ export function checkSideEffects(workspace: Workspace): Finding[] {
 
 function checkEnvironment(file: SourceFile): Finding[] {
   if (environmentReaders.some(pattern => pattern.test(file.path))) return []
-  return file.visits.flatMap(({ node }) => {
-    const member = memberName(node)
-    const isRead = member?.property === 'env' && isNamed(member.object, 'process')
-    return isRead ? [fail(file, node.start, 'environment', 'only main.ts reads process.env')] : []
-  })
+  const imports = file.imports.filter(({ specifier }) => /^(node:)?process$/.test(specifier))
+  const reads = file.visits.map(({ node }) => node).filter(readsEnvironment)
+  return [...imports, ...reads].map(({ start }) =>
+    fail(file, start, 'environment', 'only main.ts reads process.env'),
+  )
+}
+
+function readsEnvironment(node: Node): boolean {
+  if (node.type === 'VariableDeclarator') {
+    return node.id.type === 'ObjectPattern' && isNamed(node.init, 'process')
+  }
+  const member = memberName(node)
+  return member?.property === 'env' && isNamed(member.object, 'process')
 }
 
 function checkTopLevel(file: SourceFile): Finding[] {

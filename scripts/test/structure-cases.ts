@@ -111,6 +111,8 @@ export const violations: readonly StructureCase[] = [
     },
   },
   { rule: 'environment', files: { [src]: "export const f = () => process.env['A']" } },
+  { rule: 'environment', files: { [src]: 'export const f = () => { const { env } = process }' } },
+  { rule: 'environment', files: { [src]: "import { env } from 'node:process'" } },
   { rule: 'top-level-effect', files: { [src]: "open('a')" } },
   { rule: 'top-level-effect', files: { [src]: "export const text = await read('a')" } },
   {
