@@ -88,18 +88,21 @@ export async function beginUpload(
 export async function expireUploads(
   { database, store }: Pick<UploadDeps, 'database' | 'store'>,
   limits: { uploadsMax: number },
+  signal: AbortSignal,
 ): Promise<{ expired: number; cleared: number }> {
   const { rowCount } = await database.query(sql`
     UPDATE uploads SET state = 'expired' WHERE state = 'pending' AND expires_at <= now()
   `)
-  const uncleared = await listUncleared(database, limits.uploadsMax)
-  for (const upload of uncleared) {
+  let cleared = 0
+  for (const upload of await listUncleared(database, limits.uploadsMax)) {
+    if (signal.aborted) break
     await store.remove(quarantinePlace(upload.id))
     // A completion that died on the way to its commit has left a picture without a row.
     if (upload.state === 'expired') await store.remove(uploadPlace(upload, upload.id))
     await database.query(sql`UPDATE uploads SET cleared_at = now() WHERE id = ${upload.id}`)
+    cleared++
   }
-  return { expired: rowCount ?? 0, cleared: uncleared.length }
+  return { expired: rowCount ?? 0, cleared }
 }
 
 /** One user's requests for tickets come one after the other, so that none passes the quota. */

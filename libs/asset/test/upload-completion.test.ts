@@ -91,7 +91,7 @@ t.test('the ticket says why it cannot be completed', async t => {
   await t.rejects(completeUpload(deps, { userId, uploadId: newId() }), { code: 'NOT_FOUND' })
   await database.query(sql`UPDATE uploads SET expires_at = now() WHERE user_id = ${userId}`)
   await t.rejects(completeUpload(deps, { userId, uploadId }), { code: 'TICKET_EXPIRED' })
-  await expireUploads(deps, { uploadsMax: 1 })
+  await expireUploads(deps, { uploadsMax: 1 }, patient)
   await t.rejects(completeUpload(deps, { userId, uploadId }), { code: 'TICKET_EXPIRED' })
 })
 
@@ -169,7 +169,7 @@ t.test('an upload whose completion died and that expires leaves nothing behind',
   await database.query(sql`
     UPDATE uploads SET expires_at = now() - interval '2 hours' WHERE user_id = ${userId}
   `)
-  await expireUploads(deps, { uploadsMax: 1 })
+  await expireUploads(deps, { uploadsMax: 1 }, patient)
 
   t.same(memory.places, [])
 })
@@ -188,7 +188,7 @@ t.test('bytes that are sent again later change nothing, and are removed', async 
   await database.query(sql`
     UPDATE uploads SET expires_at = now() - interval '2 hours' WHERE user_id = ${userId}
   `)
-  await expireUploads(deps, { uploadsMax: 1 })
+  await expireUploads(deps, { uploadsMax: 1 }, patient)
 
   t.same(memory.places, [`private:${asset.storageKey}`])
   t.same((await completeUpload(deps, { userId, uploadId })).asset, asset, 'also after its end')

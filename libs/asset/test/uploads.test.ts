@@ -3,7 +3,7 @@ import { newId } from '@funmagic/contract/ids'
 import { sql } from '@funmagic/database/sql'
 import { openMemoryObjectStore } from '../src/testing.ts'
 import { beginUpload, expireUploads, uploadBytesMax, type UploadDeps } from '../src/uploads.ts'
-import { createAsset, openFixture } from './asset-fixture.ts'
+import { createAsset, openFixture, patient } from './asset-fixture.ts'
 
 const body = {
   filename: 'cat.png',
@@ -110,15 +110,17 @@ t.test('what was sent is removed once nobody can send any more', async t => {
       UPDATE uploads SET expires_at = now() - ${interval}::interval WHERE user_id = ${userId}
     `)
 
-  t.same(await expireUploads(deps, { uploadsMax: 10 }), { expired: 0, cleared: 0 })
+  t.same(await expireUploads(deps, { uploadsMax: 10 }, patient), { expired: 0, cleared: 0 })
   await age('1 minute')
-  t.same(await expireUploads(deps, { uploadsMax: 10 }), { expired: 1, cleared: 0 })
+  t.same(await expireUploads(deps, { uploadsMax: 10 }, patient), { expired: 1, cleared: 0 })
   t.equal(store.places.length, 1, 'a last PUT may still be on its way')
   await age('61 minutes')
-  const swept = await Promise.all([1, 2].map(() => expireUploads(deps, { uploadsMax: 10 })))
+  const swept = await Promise.all(
+    [1, 2].map(() => expireUploads(deps, { uploadsMax: 10 }, patient)),
+  )
   t.match(swept, [{ expired: 0 }, { expired: 0 }], 'two sweepers do no harm')
   t.same(store.places, [])
-  t.same(await expireUploads(deps, { uploadsMax: 10 }), { expired: 0, cleared: 0 })
+  t.same(await expireUploads(deps, { uploadsMax: 10 }, patient), { expired: 0, cleared: 0 })
 })
 
 t.test('one sweep does a bounded amount', async t => {
@@ -131,6 +133,6 @@ t.test('one sweep does a bounded amount', async t => {
     UPDATE uploads SET expires_at = now() - interval '2 hours' WHERE user_id = ${userId}
   `)
 
-  t.same(await expireUploads(deps, { uploadsMax: 2 }), { expired: 3, cleared: 2 })
-  t.same(await expireUploads(deps, { uploadsMax: 2 }), { expired: 0, cleared: 1 })
+  t.same(await expireUploads(deps, { uploadsMax: 2 }, patient), { expired: 3, cleared: 2 })
+  t.same(await expireUploads(deps, { uploadsMax: 2 }, patient), { expired: 0, cleared: 1 })
 })

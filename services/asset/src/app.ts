@@ -50,6 +50,7 @@ export async function buildApp(deps: AssetDeps): Promise<HttpServer> {
   })
 
   await app.register(async signedIn => {
+    // Before the body is read: a stranger learns nothing about what is wrong with it.
     signedIn.addHook('onRequest', requireUser)
     await signedIn.register(createUpload, { ...files, quota, events })
     await signedIn.register(completeUpload, { ...files, links, events })

@@ -1,54 +1,62 @@
 import type { Asset } from '@funmagic/asset/asset'
+import type { AssetId, UploadId, UserId } from '@funmagic/contract/ids'
 import type { Logger } from '@funmagic/runtime/logger'
 import type { Metrics } from '@funmagic/runtime/metrics'
-import { Counter } from 'prom-client'
+import { Counter, Histogram } from 'prom-client'
 
-/** What happens to assets that operators want to know of: a counter and a line each. */
+/** What happens in this service that operators want to know of: a metric and a line each. */
 export interface Events {
-  ticketIssued(): void
-  uploadCompleted(asset: Asset): void
-  published(asset: Asset): void
-  unpublished(asset: Asset): void
-  deleted(): void
-  swept(what: SweptWork, count: number): void
-  sweepFailed(what: SweptWork, error: unknown): void
+  uploadBegun(upload: { uploadId: UploadId; userId: UserId; requestId: string }): void
+  uploadCompleted(asset: Asset, requestId: string): void
+  visibilityChanged(asset: Asset, requestId: string): void
+  assetDeleted(deleted: { assetId: AssetId; userId: UserId; requestId: string }): void
+  uploadsSwept(swept: { expired: number; cleared: number }): void
+  movesSwept(swept: { finished: number; failures: readonly Error[] }): void
+  sweepFailed(work: 'uploads' | 'moves', error: unknown): void
   connectionFailed(part: 'postgres' | 'redis', error: unknown): void
 }
 
-export type SweptWork = 'moves' | 'uploads'
-
 const quietMs = 10_000
+const sizeBucketsBytes = [10_000, 100_000, 1_000_000, 5_000_000, 10_000_000, 25_000_000]
 
 export function createEvents(metrics: Metrics, logger: Logger): Events {
-  const count = counters(metrics)
+  const counters = createCounters(metrics)
   const loggedAtMs = new Map<string, number>()
   return {
-    ticketIssued: () => count.changes.inc({ change: 'ticket' }),
-    uploadCompleted: asset => {
-      count.changes.inc({ change: 'completed' })
-      count.bytes.inc(asset.sizeBytes)
-      const { id: assetId, userId, mimeType, sizeBytes } = asset
-      logger.info({ assetId, userId, mimeType, sizeBytes }, 'upload completed')
+    uploadBegun: upload => {
+      counters.uploads.inc({ step: 'begun' })
+      logger.info(upload, 'upload begun')
     },
-    published: ({ id: assetId, userId }) => {
-      count.changes.inc({ change: 'published' })
-      logger.info({ assetId, userId }, 'asset published')
+    uploadCompleted: ({ id: assetId, userId, mimeType, sizeBytes }, requestId) => {
+      counters.uploads.inc({ step: 'completed' })
+      counters.uploadSize.observe(sizeBytes)
+      logger.info({ requestId, assetId, userId, mimeType, sizeBytes }, 'upload completed')
     },
-    unpublished: ({ id: assetId, userId }) => {
-      count.changes.inc({ change: 'unpublished' })
-      logger.info({ assetId, userId }, 'asset unpublished')
+    visibilityChanged: ({ id: assetId, userId, visibility, bucket }, requestId) => {
+      counters.changes.inc({ to: visibility })
+      logger.info({ requestId, assetId, userId, visibility, bucket }, 'visibility changed')
     },
-    deleted: () => count.changes.inc({ change: 'deleted' }),
-    swept: (what, swept) => {
-      count.swept.inc({ what }, swept)
-      logger.info({ what, count: swept }, 'swept')
+    assetDeleted: deleted => {
+      counters.changes.inc({ to: 'deleted' })
+      logger.info(deleted, 'asset deleted')
     },
-    sweepFailed: (what, error) => {
-      count.sweepFailures.inc({ what })
-      logger.warn({ err: error, what }, 'a sweep failed and is repeated')
+    uploadsSwept: ({ expired, cleared }) => {
+      counters.uploads.inc({ step: 'expired' }, expired)
+      if (expired + cleared > 0) logger.info({ expired, cleared }, 'uploads swept')
+    },
+    movesSwept: ({ finished, failures }) => {
+      counters.moves.inc({ outcome: 'finished' }, finished)
+      counters.moves.inc({ outcome: 'failed' }, failures.length)
+      if (finished > 0) logger.info({ finished }, 'moves swept')
+      const [first] = failures
+      if (first) logger.warn({ err: first, failed: failures.length }, 'moves failed')
+    },
+    sweepFailed: (work, error) => {
+      counters.failedSweeps.inc({ work })
+      logger.error({ err: error, work }, 'sweep failed')
     },
     connectionFailed: (part, error) => {
-      count.connectionFailures.inc({ part })
+      counters.failures.inc({ part })
       // A client that reconnects fails several times a second: one line in a while says it.
       if (performance.now() - (loggedAtMs.get(part) ?? -Infinity) < quietMs) return
       loggedAtMs.set(part, performance.now())
@@ -57,19 +65,44 @@ export function createEvents(metrics: Metrics, logger: Logger): Events {
   }
 }
 
-function counters({ registry }: Metrics) {
+function createCounters({ registry }: Metrics) {
   const registers = [registry]
-  const labelled = <Label extends string>(name: string, help: string, label: Label) =>
-    new Counter({ name, help, labelNames: [label], registers })
   return {
-    changes: labelled('asset_changes_total', 'Assets that changed, by what changed.', 'change'),
-    bytes: new Counter({ name: 'asset_upload_bytes_total', help: 'Bytes uploaded.', registers }),
-    swept: labelled('asset_swept_total', 'Unfinished work that a sweep ended.', 'what'),
-    sweepFailures: labelled('asset_sweep_failures_total', 'Sweeps that failed.', 'what'),
-    connectionFailures: labelled(
-      'connection_failures_total',
-      'Connections that broke outside a request.',
-      'part',
-    ),
+    uploads: new Counter({
+      name: 'asset_uploads_total',
+      help: 'Uploads that were begun, were completed or expired.',
+      labelNames: ['step'] as const,
+      registers,
+    }),
+    uploadSize: new Histogram({
+      name: 'asset_upload_size_bytes',
+      help: 'Sizes of uploaded pictures as they are stored.',
+      buckets: sizeBucketsBytes,
+      registers,
+    }),
+    changes: new Counter({
+      name: 'asset_changes_total',
+      help: 'Assets that became public or private, or were deleted.',
+      labelNames: ['to'] as const,
+      registers,
+    }),
+    moves: new Counter({
+      name: 'asset_moves_swept_total',
+      help: 'Moves and removals of bytes that the sweeper took on.',
+      labelNames: ['outcome'] as const,
+      registers,
+    }),
+    failedSweeps: new Counter({
+      name: 'asset_sweeps_failed_total',
+      help: 'Sweeps that ended early.',
+      labelNames: ['work'] as const,
+      registers,
+    }),
+    failures: new Counter({
+      name: 'connection_failures_total',
+      help: 'Connections that broke outside a request.',
+      labelNames: ['part'] as const,
+      registers,
+    }),
   }
 }

@@ -8,21 +8,20 @@ import { userOf } from '@funmagic/session/require-user'
 import Type from 'typebox'
 import type { Events } from '../events.ts'
 
-const Params = Type.Object({ uploadId: Id })
-
 interface CompleteUploadDeps extends CompletionDeps {
   readonly links: AssetLinks
   readonly events: Events
 }
 
-/** Checks what was sent and makes an asset of it; a repeat answers 200 with the same asset (U2). */
+/** Checks what was sent and makes an asset of it (U2). */
 export const completeUpload: RoutePlugin<CompleteUploadDeps> = async (app, deps) => {
   app.post(
     '/api/assets/uploads/:uploadId/complete',
     {
       schema: {
         summary: 'Make an asset of what was uploaded',
-        params: Params,
+        description: '201 the first time; a repeat answers 200 with the same asset.',
+        params: Type.Object({ uploadId: Id }),
         response: {
           200: AssetView,
           201: AssetView,
@@ -32,8 +31,8 @@ export const completeUpload: RoutePlugin<CompleteUploadDeps> = async (app, deps)
             'NOT_FOUND',
             'UPLOAD_INCOMPLETE',
             'TICKET_EXPIRED',
-            'TYPE_MISMATCH',
             'CHECKSUM_MISMATCH',
+            'TYPE_MISMATCH',
             'IMAGE_INVALID',
             'IMAGE_TOO_LARGE',
             'OVERLOADED',
@@ -43,11 +42,12 @@ export const completeUpload: RoutePlugin<CompleteUploadDeps> = async (app, deps)
     },
     async (request, reply) => {
       const user = userOf(request)
-      const own = { userId: user.id, uploadId: request.params.uploadId }
-      const { asset, isNew } = await complete(deps, own)
-      if (isNew) deps.events.uploadCompleted(asset)
-      reply.code(isNew ? 201 : 200)
-      return deps.links.toAssetView(asset, user)
+      const { uploadId } = request.params
+
+      const { asset, isNew } = await complete(deps, { userId: user.id, uploadId })
+
+      if (isNew) deps.events.uploadCompleted(asset, request.id)
+      return reply.code(isNew ? 201 : 200).send(await deps.links.toAssetView(asset, user))
     },
   )
 }

@@ -6,14 +6,21 @@ import { hashRequest, IdempotencyHeaders } from '@funmagic/runtime/idempotency'
 import { userOf } from '@funmagic/session/require-user'
 import type { Events } from '../events.ts'
 
+interface CreateUploadDeps extends UploadDeps {
+  readonly events: Events
+}
+
 /** A ticket for one file: the owner, the place, the type and the size are fixed here (U1). */
-export const createUpload: RoutePlugin<UploadDeps & { events: Events }> = async (app, deps) => {
+export const createUpload: RoutePlugin<CreateUploadDeps> = async (app, deps) => {
   app.post(
     '/api/assets/uploads',
     {
       config: { rateLimit: 'upload' },
       schema: {
-        summary: 'Get a ticket to upload a picture',
+        summary: 'Ask for a ticket to upload a picture',
+        description:
+          'Send the bytes to the ticket’s address with exactly its headers, then complete the ' +
+          'upload. The address takes the bytes once: 412 says that they are there already.',
         headers: IdempotencyHeaders,
         body: CreateUpload,
         response: {
@@ -32,13 +39,15 @@ export const createUpload: RoutePlugin<UploadDeps & { events: Events }> = async 
       },
     },
     async (request, reply) => {
-      const { body, headers } = request
-      const key = headers['idempotency-key']
+      const { body } = request
+      const userId = userOf(request).id
+      const key = request.headers['idempotency-key']
       const idempotency = key === undefined ? undefined : { key, requestHash: hashRequest(body) }
-      const ticket = await beginUpload(deps, { userId: userOf(request).id, body, idempotency })
-      deps.events.ticketIssued()
-      reply.code(201)
-      return ticket
+
+      const ticket = await beginUpload(deps, { userId, body, idempotency })
+
+      deps.events.uploadBegun({ uploadId: ticket.uploadId, userId, requestId: request.id })
+      return reply.code(201).send(ticket)
     },
   )
 }

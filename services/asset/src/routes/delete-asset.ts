@@ -6,12 +6,11 @@ import { userOf } from '@funmagic/session/require-user'
 import Type from 'typebox'
 import type { Events } from '../events.ts'
 import { AssetParams } from './asset-params.ts'
+import { moveTimeoutMs } from './move-timeout.ts'
 
 interface DeleteAssetDeps extends MoveDeps {
   readonly events: Events
 }
-
-const moveTimeoutMs = 10_000
 
 /** Gone for everybody at once; the bytes follow when no signed address can be out there (S8). */
 export const deleteAsset: RoutePlugin<DeleteAssetDeps> = async (app, deps) => {
@@ -19,7 +18,10 @@ export const deleteAsset: RoutePlugin<DeleteAssetDeps> = async (app, deps) => {
     '/api/assets/:assetId',
     {
       schema: {
-        summary: 'Delete one of the own assets',
+        summary: 'Delete an own asset',
+        description:
+          'It is in no list from now on. Addresses that were handed out for a private asset ' +
+          'work until they expire; a public one stops at once, but for what browsers have kept.',
         params: AssetParams,
         response: {
           204: Type.Null({ description: 'Deleted' }),
@@ -28,9 +30,12 @@ export const deleteAsset: RoutePlugin<DeleteAssetDeps> = async (app, deps) => {
       },
     },
     async (request, reply) => {
-      const own = { userId: userOf(request).id, assetId: request.params.assetId }
-      await remove(deps, own, AbortSignal.timeout(moveTimeoutMs))
-      deps.events.deleted()
+      const userId = userOf(request).id
+      const { assetId } = request.params
+
+      await remove(deps, { userId, assetId }, AbortSignal.timeout(moveTimeoutMs))
+
+      deps.events.assetDeleted({ assetId, userId, requestId: request.id })
       return reply.code(204).send(null)
     },
   )

@@ -7,13 +7,12 @@ import type { RoutePlugin } from '@funmagic/runtime/http-server'
 import { userOf } from '@funmagic/session/require-user'
 import type { Events } from '../events.ts'
 import { AssetParams } from './asset-params.ts'
+import { moveTimeoutMs } from './move-timeout.ts'
 
 interface UnpublishAssetDeps extends MoveDeps {
   readonly links: AssetLinks
   readonly events: Events
 }
-
-const moveTimeoutMs = 10_000
 
 /** Private at once; answers when the public address serves it no longer (P3). */
 export const unpublishAsset: RoutePlugin<UnpublishAssetDeps> = async (app, deps) => {
@@ -21,7 +20,10 @@ export const unpublishAsset: RoutePlugin<UnpublishAssetDeps> = async (app, deps)
     '/api/assets/:assetId/unpublish',
     {
       schema: {
-        summary: 'Make an asset private again',
+        summary: 'Keep an own asset to oneself again',
+        description:
+          'It is in no public list at once. 200 says that its bytes have left the public CDN, ' +
+          'but for what browsers have kept for up to five minutes; repeat after 409 and 503.',
         params: AssetParams,
         response: {
           200: AssetView,
@@ -32,8 +34,11 @@ export const unpublishAsset: RoutePlugin<UnpublishAssetDeps> = async (app, deps)
     async request => {
       const user = userOf(request)
       const own = { userId: user.id, assetId: request.params.assetId }
-      const { asset, isChanged } = await unpublish(deps, own, AbortSignal.timeout(moveTimeoutMs))
-      if (isChanged) deps.events.unpublished(asset)
+      const signal = AbortSignal.timeout(moveTimeoutMs)
+
+      const { asset, isChanged } = await unpublish(deps, own, signal)
+
+      if (isChanged) deps.events.visibilityChanged(asset, request.id)
       return deps.links.toAssetView(asset, user)
     },
   )
