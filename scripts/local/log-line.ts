@@ -16,6 +16,7 @@ const levelNames: Readonly<Record<number, string>> = {
 }
 const hidden = new Set(['level', 'time', 'service', 'msg', 'pid', 'hostname', 'v', 'err', 'stack'])
 const valueCharsMax = 200
+const framesMax = 4
 
 /** Reads a JSON line of pino; a line of another form counts as level `info`. */
 export function readLogLine(line: string): LogLine {
@@ -27,7 +28,7 @@ export function readLogLine(line: string): LogLine {
     .filter(([name]) => !hidden.has(name))
     .map(([name, value]) => `${name}=${describe(value)}`)
   const parts = [levelNames[level] ?? String(level), message, ...details]
-  return { level, text: parts.filter(part => part !== '').join(' ') + stackOf(entry) }
+  return { level, text: parts.filter(part => part !== '').join(' ') + excerptOf(entry, level) }
 }
 
 function parseObject(line: string): Record<string, unknown> | undefined {
@@ -47,9 +48,13 @@ function describe(value: unknown): string {
   return text.length > valueCharsMax ? `${text.slice(0, valueCharsMax)}…` : text
 }
 
-function stackOf(entry: Record<string, unknown>): string {
+/** What failed: of a warning one line, of an error also where; the log file has all of it. */
+function excerptOf(entry: Record<string, unknown>, level: number): string {
   const error = entry['err']
   const source = typeof error === 'object' && error !== null ? error : entry
   const stack: unknown = Reflect.get(source, 'stack')
-  return typeof stack === 'string' ? `\n${stack}` : ''
+  if (typeof stack !== 'string') return ''
+  const [first = '', ...frames] = stack.split('\n')
+  if (level <= warnLevel) return `: ${first}`
+  return `\n    ${[first, ...frames.slice(0, framesMax)].join('\n    ')}`
 }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { readPostgresPid } from './postgres.ts'
 import { findIdentity, isRunning, worksIn, type ProcessIdentity } from './process-identity.ts'
 import { readRedisPid } from './redis.ts'
-import type { RunRecord } from './run-record.ts'
+import type { RecordedChild, RunRecord } from './run-record.ts'
 
 const politeMs = 10_000
 const forcedMs = 5_000
@@ -14,8 +14,7 @@ const pauseMs = 50
  */
 export async function endRecordedOrphans(record: RunRecord): Promise<string[]> {
   const names: string[] = []
-  // The stores were started first and end last.
-  for (const child of record.children.toReversed()) {
+  for (const child of record.children.toSorted(byEndingOrder)) {
     if (await isRunning(child)) {
       await end(child, child.name === 'postgres')
       names.push(child.name)
@@ -23,6 +22,13 @@ export async function endRecordedOrphans(record: RunRecord): Promise<string[]> {
     await record.remove(child.pid)
   }
   return names
+}
+
+/** The stores go last, Postgres behind all. */
+const lastNames = ['s3', 'redis', 'postgres']
+
+function byEndingOrder(a: RecordedChild, b: RecordedChild): number {
+  return lastNames.indexOf(a.name) - lastNames.indexOf(b.name)
 }
 
 /**
