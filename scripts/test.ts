@@ -3,9 +3,9 @@
 // called `tests`). The last line is the count: `N passed, N failed, N skipped`.
 import { existsSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { watchStopRequests } from './local/stop-requests.ts'
 import { describeCounts, describeFailure, describeSeconds } from './suite/report.ts'
 import { runStage, stages, type StageOutcome } from './suite/stages.ts'
-import { stopSignal } from './suite/stop-signal.ts'
 import { sumCounts, type Counts, type TestNode } from './suite/tap-outcome.ts'
 import { findTestFiles, runTap, type TapOutcome } from './suite/tap-run.ts'
 import { startTestInfrastructure } from './test-infrastructure.ts'
@@ -17,7 +17,7 @@ const noTests: TapOutcome = {
   failures: [],
   errorOutput: '',
 }
-const signal = stopSignal()
+const signal = watchStopRequests(() => process.exit(interruptedCode))
 
 const { wanted, paths } = readArguments()
 const checks = await runChecks()
