@@ -53,7 +53,7 @@ export class TaskQueue {
     this.#queue = new Queue(options.name ?? taskQueueName, {
       connection: this.#redis,
       ...(options.prefix === undefined ? {} : { prefix: options.prefix }),
-      // Asking for the version once, at the start, would break the queue for ever if Redis was down.
+      // Asking for the version, once at the start, breaks the queue for good if Redis is down.
       skipVersionCheck: true,
       skipWaitingForReady: true,
       defaultJobOptions: { attempts: 1, removeOnComplete: true, removeOnFail: true },
