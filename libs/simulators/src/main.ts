@@ -6,6 +6,8 @@ import { readSettings, type Settings } from './settings.ts'
 
 const drainMs = 5_000
 const stopDeadlineMs = 10_000
+// A laptop has one process of each service: while it starts again, requests wait for it.
+const restartWaitMs = 20_000
 
 /** One line of JSON for each event, in the form in which the services write theirs. */
 function log(event: Readonly<Record<string, unknown>>): void {
@@ -53,6 +55,7 @@ async function start(settings: Settings): Promise<AsyncDisposableStack> {
       ...shared,
       port: settings.edgePort,
       routing: await loadRouting(),
+      waitMs: restartWaitMs,
       stable,
       beta,
       ...(webAddress !== undefined && { webAddress }),
