@@ -3,8 +3,7 @@ import { sql, type Sql } from '@funmagic/database/sql'
 
 /**
  * The money invariants (M1–M3, M5–M8, M12, M16) as queries that return the rows breaking them.
- * Each is one statement, so it judges one snapshot. M6 and M7 are the only place where the
- * ledger looks at tasks: whether the two agree can only be seen in one snapshot of both.
+ * Each is one statement, so it judges one snapshot.
  */
 interface Proof {
   readonly invariant: string
@@ -20,9 +19,14 @@ export interface Violation {
   readonly rows: readonly object[]
 }
 
-/** Checks the money invariants by SQL and returns those that do not hold; empty is the proof. */
-export async function findViolations(database: Queryable): Promise<Violation[]> {
+/**
+ * Checks the money invariants by SQL and returns those that do not hold; empty is the proof. Given
+ * `tasks` (taskSettlements of @funmagic/task/settlement) it also judges whether tasks and
+ * reservations agree (M6, M7): that can only be seen in one snapshot of both.
+ */
+export async function findViolations(database: Queryable, tasks?: Sql): Promise<Violation[]> {
   const violations: Violation[] = []
+  const proofs = tasks === undefined ? ownProofs : [...ownProofs, ...taskProofs(tasks)]
   for (const { invariant, claim, counterexamples } of proofs) {
     const { rows } = await database.query(sql`SELECT * FROM (${counterexamples}) x LIMIT 100`)
     if (rows.length > 0) violations.push({ invariant, claim, rows })
@@ -89,31 +93,17 @@ const reservationsSettleOnce: Proof = {
       WHERE c.relname = name AND i.indisunique AND i.indisvalid)`,
 }
 
-const finishedMeansSettled: Proof = {
-  invariant: 'M6',
-  claim: 'A task is finished exactly when its reservation is settled.',
-  counterexamples: sql`
-    SELECT r.id AS reservation_id, r.state, t.id AS task_id, t.status
-    FROM credit_reservations r FULL JOIN tasks t ON t.reservation_id = r.id
-    WHERE r.id IS NULL OR (t.id IS NULL AND r.state = 'open')
-      OR (r.state = 'open') <> (t.status IN ('pending', 'processing'))`,
-}
-
-const onlySuccessIsPaid: Proof = {
+const settlementsAreEntries: Proof = {
   invariant: 'M7',
-  claim: 'A completed task is paid with what was reserved at most; any other costs nothing.',
+  claim: 'A confirmed reservation has its spend, a released one its release, and no more.',
   counterexamples: sql`
-    SELECT r.id AS reservation_id, r.state, r.amount, r.spent_amount, t.status, e.type, e.amount
-      AS entry_amount
+    SELECT r.id, r.state, r.amount, r.spent_amount, e.type, e.amount AS entry_amount
     FROM credit_reservations r
-    LEFT JOIN tasks t ON t.reservation_id = r.id
     LEFT JOIN credit_transactions e ON e.reservation_id = r.id AND e.type <> 'reservation'
     WHERE (r.state = 'open') <> (e.id IS NULL)
       OR (r.state = 'confirmed') <> coalesce(e.type = 'spend', false)
       OR (r.state = 'confirmed' AND e.amount <> -r.spent_amount)
-      OR r.spent_amount > r.amount OR t.credits_cost <> r.amount
-      OR (t.status = 'completed' AND r.state <> 'confirmed')
-      OR (t.status IN ('failed', 'canceled') AND r.state <> 'released')`,
+      OR r.spent_amount > r.amount`,
 }
 
 const reservedIsWhatIsOpen: Proof = {
@@ -153,14 +143,38 @@ const lifetimesAreSums: Proof = {
       (l.purchased, l.earned, l.spent)`,
 }
 
-const proofs: readonly Proof[] = [
+const ownProofs: readonly Proof[] = [
   balancesAreSums,
   nothingIsNegative,
   chainsAreWhole,
   reservationsSettleOnce,
-  finishedMeansSettled,
-  onlySuccessIsPaid,
+  settlementsAreEntries,
   reservedIsWhatIsOpen,
   nothingIsCreated,
   lifetimesAreSums,
 ]
+
+/** `tasks` has the columns task_id, reservation_id, credits_cost, is_open and is_completed. */
+function taskProofs(tasks: Sql): Proof[] {
+  return [
+    {
+      invariant: 'M6',
+      claim: 'A task is finished exactly when its reservation is settled.',
+      counterexamples: sql`
+        SELECT r.id AS reservation_id, r.state, t.task_id, t.is_open
+        FROM credit_reservations r FULL JOIN (${tasks}) t ON t.reservation_id = r.id
+        WHERE r.id IS NULL OR (t.task_id IS NULL AND r.state = 'open')
+          OR (r.state = 'open') <> t.is_open`,
+    },
+    {
+      invariant: 'M7',
+      claim: 'A completed task is paid with what was reserved at most; any other costs nothing.',
+      counterexamples: sql`
+        SELECT r.id AS reservation_id, r.state, r.amount, t.*
+        FROM credit_reservations r JOIN (${tasks}) t ON t.reservation_id = r.id
+        WHERE t.credits_cost <> r.amount OR NOT t.is_open
+          AND r.state <> (CASE WHEN t.is_completed THEN 'confirmed' ELSE 'released' END)
+            ::credit_reservation_state`,
+    },
+  ]
+}

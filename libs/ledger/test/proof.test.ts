@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import { sql, type Sql } from '@funmagic/database/sql'
 import { createTestDatabase } from '@funmagic/database/testing'
 import { inTransaction } from '@funmagic/database/transaction'
 import { findViolations } from '../src/proof.ts'
@@ -47,9 +48,52 @@ for (const [invariant, statement] of frauds) {
   })
 }
 
-t.test('M6 notices an open reservation without a task', async t => {
+/** A task beside the reservation, as libs/task shows its tasks to the proof. */
+function taskOf(reservationId: string | null, isOpen: boolean, isCompleted: boolean): Sql {
+  return sql`SELECT 'task' AS task_id, ${reservationId}::uuid AS reservation_id,
+    1 AS credits_cost, ${isOpen}::boolean AS is_open, ${isCompleted}::boolean AS is_completed`
+}
+
+/** A reservation of one credit, settled as told, and what the proof says beside the task. */
+async function brokenBeside(
+  t: Test,
+  settlement: 'open' | 'confirmed' | 'released',
+  status: { isOpen: boolean; isCompleted: boolean },
+): Promise<string[]> {
+  const { database } = await createTestDatabase(t)
+  const id = await reserveCredits(database, await createAccount(database, 1), 1)
+  if (settlement === 'confirmed') await inTransaction(database, tx => confirm(tx, id, 1))
+  if (settlement === 'released') await inTransaction(database, tx => release(tx, id))
+  const violations = await findViolations(database, taskOf(id, status.isOpen, status.isCompleted))
+  return violations.map(violation => violation.invariant)
+}
+
+const open = { isOpen: true, isCompleted: false }
+const completed = { isOpen: false, isCompleted: true }
+const failed = { isOpen: false, isCompleted: false }
+
+t.test('tasks and reservations that agree are no violation', async t => {
+  t.strictSame(await brokenBeside(t, 'open', open), [])
+  t.strictSame(await brokenBeside(t, 'confirmed', completed), [])
+  t.strictSame(await brokenBeside(t, 'released', failed), [])
+})
+
+t.test('M6 notices an open task that is settled and a finished one that is not', async t => {
+  t.strictSame(await brokenBeside(t, 'confirmed', open), ['M6'])
+  t.ok((await brokenBeside(t, 'open', completed)).includes('M6'))
+  t.ok((await brokenBeside(t, 'open', failed)).includes('M6'))
+})
+
+t.test('M7 notices a failed task that was paid and a completed one that was not', async t => {
+  t.strictSame(await brokenBeside(t, 'confirmed', failed), ['M7'])
+  t.strictSame(await brokenBeside(t, 'released', completed), ['M7'])
+})
+
+t.test('M6 notices a task without a reservation, and an open reservation without one', async t => {
   const database = await setup(t)
   await reserveCredits(database, await createAccount(database, 1), 1)
 
-  t.match(await findViolations(database), [{ invariant: 'M6', rows: [{ state: 'open' }] }])
+  const violations = await findViolations(database, taskOf(null, true, false))
+
+  t.match(violations, [{ invariant: 'M6', rows: { length: 2 } }])
 })

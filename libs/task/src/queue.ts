@@ -150,6 +150,7 @@ export class TaskConsumer {
     // Pausing alone ends the timer of the stalled check, which close() leaves to run out.
     await this.#worker.pause(true)
     const closed = this.#worker.close()
+    // Bounded: `concurrency` jobs run at most.
     const isInTime = await settlesWithin(deadlineMs, Promise.allSettled(this.#running))
     await settlesWithin(bookkeepingTimeoutMs, closed)
     await this.#worker.stopTimers()

@@ -51,6 +51,8 @@ export async function startOwnRedis(t: Test, ...settings: string[]): Promise<Own
     server = spawn(binary, [...fixed, ...settings], { stdio: 'ignore' })
     await until(() => answers(url))
   }
+  // A test file that ends by an error runs no teardown.
+  process.once('exit', () => server?.kill('SIGKILL'))
   t.teardown(async () => {
     await kill()
     await rm(folder, { recursive: true, force: true })

@@ -2,6 +2,7 @@ import t from 'tap'
 import { sql } from '@funmagic/database/sql'
 import type { Database } from '@funmagic/database/client'
 import { findViolations } from '@funmagic/ledger/proof'
+import { taskSettlements } from '@funmagic/task/settlement'
 import { makePicture, type Client } from './client.ts'
 import { startPlatform, until, type Platform } from './platform.ts'
 
@@ -48,7 +49,7 @@ async function brokenRules(database: Database): Promise<unknown[]> {
       ELSE r.state <> 'open'
     END
   `)
-  return [...rows, ...(await findViolations(database))]
+  return [...rows, ...(await findViolations(database, taskSettlements))]
 }
 
 t.test('after the loss of all of Redis every task still ends and is paid once', async t => {

@@ -10,6 +10,7 @@ import { createLogger } from '@funmagic/runtime/logger'
 import { createMetrics, type Metrics } from '@funmagic/runtime/metrics'
 import { openRedis, type Redis } from '@funmagic/runtime/redis'
 import { readEvents } from '@funmagic/task/progress-channel'
+import { taskSettlements } from '@funmagic/task/settlement'
 import { findTasks, type Task } from '@funmagic/task/tasks'
 import type { Test } from 'tap'
 import { openAccounts } from '../src/accounts.ts'
@@ -117,7 +118,7 @@ export async function eventsOf(runner: Runner, taskId: TaskId): Promise<Progress
 
 /** What must hold whatever happened: the books balance, and a task is paid for once or not. */
 export async function assertBooks(t: Test, world: World, spentTasks: number): Promise<void> {
-  const violations = await findViolations(world.database)
+  const violations = await findViolations(world.database, taskSettlements)
   t.strictSame(violations, [], inspect(violations, { depth: 5 }))
   const balance = await balanceOf(world.database, world.userId)
   const spent = spentTasks * cost

@@ -6,6 +6,7 @@ import { release } from '@funmagic/ledger/reservations'
 import type { TestUser } from '@funmagic/session/testing'
 import { claimTask, failTask } from '@funmagic/task/lifecycle'
 import { readEvents } from '@funmagic/task/progress-channel'
+import { taskSettlements } from '@funmagic/task/settlement'
 import t from 'tap'
 import { addUser, openGateway, post, submitted, until } from './gateway-app.ts'
 import { complete, findUnsettled } from './rows.ts'
@@ -112,6 +113,6 @@ t.test('of a cancellation and a claim at the same time exactly one wins', async 
 })
 
 t.test('after all this the books are right, and tasks and credits agree', async t => {
-  t.same(await findViolations(database), [])
+  t.same(await findViolations(database, taskSettlements), [])
   t.same(await findUnsettled(database), [])
 })

@@ -12,6 +12,7 @@ import { findTask } from '@funmagic/task/tasks'
 import t from 'tap'
 import { Dispatcher } from '../src/dispatcher.ts'
 import { Repeat } from '@funmagic/runtime/repeat'
+import { taskSettlements } from '@funmagic/task/settlement'
 import { sweep, type SweepLimits } from '../src/jobs/sweep.ts'
 import { addUser, openGateway, submitted, until } from './gateway-app.ts'
 import { startRedis } from './redis-server.ts'
@@ -176,6 +177,6 @@ t.test('a step that fails is counted, and the others go on', async t => {
 })
 
 t.test('after all this the books are right, and tasks and credits agree', async t => {
-  t.same(await findViolations(database), [])
+  t.same(await findViolations(database, taskSettlements), [])
   t.same(await findUnsettled(database), [])
 })
