@@ -181,7 +181,8 @@ class Signer {
       throw new RangeError('the window of signed addresses must be shorter than their life')
     }
     this.#settings = settings
-    this.#key = createPrivateKey(settings.privateKey)
+    // In a .env file the line ends of a PEM are written as \n.
+    this.#key = createPrivateKey(settings.privateKey.replaceAll('\\n', '\n'))
     this.#now = now
   }
 

@@ -1,3 +1,6 @@
+import { randomBytes } from 'node:crypto'
+import sharp from 'sharp'
+import type { UploadMimeType } from '@funmagic/contract/asset'
 import type { ObjectStore } from './object-store.ts'
 import { StoreFailure } from './object-store.ts'
 import { MemoryObjectStore } from './memory-object-store.ts'
@@ -46,5 +49,28 @@ export function makeFragile(store: ObjectStore): FragileObjectStore {
     presignUpload: (place, terms) => store.presignUpload(place, terms),
     presignDownload: (place, terms) => store.presignDownload(place, terms),
     close: () => store.close(),
+  }
+}
+
+/** A small picture of one random colour, for tests that need one and not a particular one. */
+export async function paint(
+  mimeType: UploadMimeType,
+  { width = 32, height = 16 } = {},
+): Promise<Uint8Array> {
+  const [r = 0, g = 0, b = 0] = randomBytes(3)
+  const picture = sharp({ create: { width, height, channels: 3, background: { r, g, b } } })
+  return picture.toFormat(formatOf(mimeType)).toBuffer()
+}
+
+function formatOf(mimeType: UploadMimeType): 'jpeg' | 'png' | 'webp' | 'gif' {
+  switch (mimeType) {
+    case 'image/jpeg':
+      return 'jpeg'
+    case 'image/png':
+      return 'png'
+    case 'image/webp':
+      return 'webp'
+    case 'image/gif':
+      return 'gif'
   }
 }

@@ -4,10 +4,10 @@ import { newId } from '@funmagic/contract/ids'
 import { sql } from '@funmagic/database/sql'
 import { inTransaction } from '@funmagic/database/transaction'
 import { discardOutputs, insertOutputAsset, storeOutput } from '../src/ingest.ts'
-import { makeFragile, openMemoryObjectStore } from '../src/testing.ts'
+import { makeFragile, openMemoryObjectStore, paint } from '../src/testing.ts'
 import { createTask, openFixture, sha256 } from './asset-fixture.ts'
 import { glb, ply } from './models.ts'
-import { claimPng, paint } from './pictures.ts'
+import { claimPng } from './pictures.ts'
 
 async function setup() {
   const fixture = await openFixture()

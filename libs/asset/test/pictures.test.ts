@@ -2,7 +2,8 @@ import sharp from 'sharp'
 import t from 'tap'
 import { uploadMimeTypes } from '@funmagic/contract/asset'
 import { cleanPicture, inspectPicture } from '../src/pictures.ts'
-import { claimGif, claimPng, paint } from './pictures.ts'
+import { paint } from '../src/testing.ts'
+import { claimGif, claimPng } from './pictures.ts'
 
 t.test('a picture of each accepted type keeps its type and its size', async t => {
   for (const mimeType of uploadMimeTypes) {

@@ -1,30 +1,4 @@
-import { randomBytes } from 'node:crypto'
 import { deflateSync } from 'node:zlib'
-import sharp from 'sharp'
-import type { UploadMimeType } from '@funmagic/contract/asset'
-
-/** A small picture of one random colour. */
-export async function paint(
-  mimeType: UploadMimeType,
-  { width = 32, height = 16 } = {},
-): Promise<Uint8Array> {
-  const [r = 0, g = 0, b = 0] = randomBytes(3)
-  const picture = sharp({ create: { width, height, channels: 3, background: { r, g, b } } })
-  return picture.toFormat(formatOf(mimeType)).toBuffer()
-}
-
-function formatOf(mimeType: UploadMimeType): 'jpeg' | 'png' | 'webp' | 'gif' {
-  switch (mimeType) {
-    case 'image/jpeg':
-      return 'jpeg'
-    case 'image/png':
-      return 'png'
-    case 'image/webp':
-      return 'webp'
-    case 'image/gif':
-      return 'gif'
-  }
-}
 
 /** A PNG whose header claims a size and whose pixels are whatever is given. */
 export function claimPng(width: number, height: number, pixels = Buffer.alloc(64)): Uint8Array {

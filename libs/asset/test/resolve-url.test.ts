@@ -222,6 +222,16 @@ t.test('only addresses on our own hosts have a key', async t => {
   for (const address of foreign) t.equal(links.findKey(address), undefined, address)
 })
 
+t.test('a key from a .env file, with its line ends written out, is the same key', async t => {
+  const asset = makeAsset()
+  const written = settings.privateKey.replaceAll('\n', '\\n')
+
+  const links = createAssetLinks({ ...settings, privateKey: written }, () => noon)
+
+  const expected = await createAssetLinks(settings, () => noon).resolveUrl(asset, owner)
+  t.same(await links.resolveUrl(asset, owner), expected)
+})
+
 t.test('settings that cannot make good addresses are refused at once', async t => {
   const cases = {
     'a CDN with a path': { cdnUrl: 'https://cdn.example.test/files' },

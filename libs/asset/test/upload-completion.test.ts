@@ -1,13 +1,14 @@
 import t from 'tap'
 import { newId } from '@funmagic/contract/ids'
 import { sql } from '@funmagic/database/sql'
+import type { Place } from '../src/asset.ts'
 import { deleteAsset } from '../src/publishing.ts'
 import { Slots } from '../src/slots.ts'
-import { makeFragile, openMemoryObjectStore } from '../src/testing.ts'
+import { makeFragile, openMemoryObjectStore, paint } from '../src/testing.ts'
 import { completeUpload } from '../src/upload-completion.ts'
 import { beginUpload, expireUploads } from '../src/uploads.ts'
 import { openFixture, patient, sha256 } from './asset-fixture.ts'
-import { claimPng, paint } from './pictures.ts'
+import { claimPng } from './pictures.ts'
 
 async function setup() {
   const fixture = await openFixture()
@@ -67,9 +68,20 @@ t.test('requests that complete one upload at once make one asset', async t => {
   const picture = await paint('image/png')
   const { uploadId, upload } = await begin(picture)
   await memory.send(upload, picture)
+  const requests = 6
+  const allHere = Promise.withResolvers<void>()
+  let arrived = 0
+  const find = async (place: Place) => {
+    if (++arrived === requests) allHere.resolve()
+    await allHere.promise
+    return memory.find(place)
+  }
+  const store = Object.assign(makeFragile(memory), { find })
 
   const completions = await Promise.all(
-    Array.from({ length: 6 }, () => completeUpload(deps, { userId, uploadId })),
+    Array.from({ length: requests }, () =>
+      completeUpload({ ...deps, store }, { userId, uploadId }),
+    ),
   )
 
   t.equal(completions.filter(({ isNew }) => isNew).length, 1)
