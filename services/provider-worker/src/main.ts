@@ -44,23 +44,20 @@ await run(service, async (environment, lifecycle) => {
   const queueOptions = { url: config.redisQueue.url, connectionName: service, onError }
   await requireNoEviction(queueOptions, events.queuePolicyUnknown)
 
-  const accounts = { database, credentials, observe: events.providerAnswered }
+  const timeouts = timeoutsOf(config)
   const deps: RunTaskDeps = {
     database,
     store,
-    openAccount: openAccounts({ ...accounts, timeouts: timeoutsOf(config) }),
+    openAccount: openAccounts({
+      database,
+      credentials,
+      timeouts,
+      observe: events.providerAnswered,
+    }),
     announcer: createAnnouncer(redis, events),
     events,
     limits: limitsOf(config),
   }
-  const worker = new Worker({
-    ...config.queue,
-    queueUrl: config.redisQueue.url,
-    runTask: (taskId, shutdown) => runTask(deps, taskId, shutdown),
-    events,
-  })
-  events.watchFetches(() => worker.lastFetchAgeSeconds())
-
   const { app, drain } = await createServer({
     service,
     title: 'Provider worker',
@@ -71,10 +68,19 @@ await run(service, async (environment, lifecycle) => {
     health: {
       db: () => database.query(sql`SELECT 1`),
       redis: () => redis.ping(),
-      queue: () => worker.check(),
+      // Fails until there is a worker, which is true.
+      queue: async () => worker.check(),
     },
   })
   await app.listen({ host: config.http.host, port: config.http.port })
   lifecycle.onStop('server', drain)
+
+  const worker = new Worker({
+    ...config.queue,
+    queueUrl: config.redisQueue.url,
+    runTask: (taskId, shutdown) => runTask(deps, taskId, shutdown),
+    events,
+  })
+  events.watchFetches(() => worker.lastFetchAgeSeconds())
   lifecycle.onStop('worker', () => worker[Symbol.asyncDispose]())
 })

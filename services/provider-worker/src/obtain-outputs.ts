@@ -47,12 +47,14 @@ export async function obtainOutputs(
   const signal = AbortSignal.any([attempt.signal, stepTime.signal])
   const waiting = AbortSignal.any([signal, attempt.shutdown.started])
 
-  const call = await takeUpCall(deps, attempt)
-  if (call !== undefined) return account.provider.resume(call, waiting, u => report.update(u))
-
-  const submission = await submit(deps, work, { signal, waiting })
-  if (submission.kind === 'finished') return submission.outputs
-  return account.provider.resume(submission.call, waiting, u => report.update(u))
+  let call = await takeUpCall(deps, attempt)
+  if (call === undefined) {
+    const submission = await submit(deps, work, { signal, waiting })
+    if (submission.kind === 'finished') return submission.outputs
+    call = submission.call
+  }
+  // Awaited here, because the clock of the step stops when this function returns.
+  return await account.provider.resume(call, waiting, update => report.update(update))
 }
 
 function timeoutMsOf({ task }: Attempt, { limits }: ObtainDeps): number {

@@ -73,7 +73,7 @@ export async function failsWith(
 }
 
 /** For a vendor that gives out ids. */
-export async function submitCall({ provider, request }: Bench): Promise<SubmittedCall> {
+async function submitCall({ provider, request }: Bench): Promise<SubmittedCall> {
   const submission = await provider.submit(request, never)
   if (submission.kind !== 'accepted') throw new Error('the submission was not queued')
   return { providerRequestId: submission.providerRequestId, model: request.model }
