@@ -4,7 +4,7 @@ import { sql } from '@funmagic/database/sql'
 import { openCredentials } from '@funmagic/provider/credentials'
 import { loadConfig } from '@funmagic/runtime/config'
 import { createServer } from '@funmagic/runtime/http-server'
-import { run } from '@funmagic/runtime/lifecycle'
+import { run, type Lifecycle } from '@funmagic/runtime/lifecycle'
 import { createLogger } from '@funmagic/runtime/logger'
 import { createMetrics } from '@funmagic/runtime/metrics'
 import { openRedis } from '@funmagic/runtime/redis'
@@ -12,7 +12,7 @@ import { requireNoEviction } from '@funmagic/task/queue'
 import { openAccounts } from './accounts.ts'
 import { createAnnouncer } from './announce.ts'
 import { limitsOf, timeoutsOf, WorkerConfig } from './config.ts'
-import { createEvents } from './events.ts'
+import { createEvents, type Events } from './events.ts'
 import { runTask, type RunTaskDeps } from './run-task.ts'
 import { Worker } from './worker.ts'
 
@@ -24,25 +24,7 @@ await run(service, async (environment, lifecycle) => {
   const metrics = createMetrics(service)
   const events = createEvents(metrics, logger)
 
-  const database = openDatabase({
-    ...config.database,
-    applicationName: service,
-    onIdleError: error => events.connectionFailed('postgres', error),
-  })
-  lifecycle.onStop('database', () => database[Symbol.asyncDispose]())
-  const redis = openRedis({
-    url: config.redisCache.url,
-    role: 'cache',
-    name: service,
-    onError: error => events.connectionFailed('redis', error),
-  })
-  lifecycle.onStop('redis', async () => redis.disconnect())
-  const store = openS3ObjectStore(config.objects)
-  lifecycle.onStop('object store', async () => store.close())
-  const credentials = await openCredentials(config.secretKey)
-  const onError = (error: Error) => events.connectionFailed('queue', error)
-  const queueOptions = { url: config.redisQueue.url, connectionName: service, onError }
-  await requireNoEviction(queueOptions, events.queuePolicyUnknown)
+  const { database, redis, store, credentials } = await openParts(config, lifecycle, events)
 
   const timeouts = timeoutsOf(config)
   const deps: RunTaskDeps = {
@@ -84,3 +66,27 @@ await run(service, async (environment, lifecycle) => {
   events.watchFetches(() => worker.lastFetchAgeSeconds())
   lifecycle.onStop('worker', () => worker[Symbol.asyncDispose]())
 })
+
+/** What the worker stands on; it is closed last, when no task needs it any more. */
+async function openParts(config: WorkerConfig, lifecycle: Lifecycle, events: Events) {
+  const database = openDatabase({
+    ...config.database,
+    applicationName: service,
+    onIdleError: error => events.connectionFailed('postgres', error),
+  })
+  lifecycle.onStop('database', () => database[Symbol.asyncDispose]())
+  const redis = openRedis({
+    url: config.redisCache.url,
+    role: 'cache',
+    name: service,
+    onError: error => events.connectionFailed('redis', error),
+  })
+  lifecycle.onStop('redis', async () => redis.disconnect())
+  const store = openS3ObjectStore(config.objects)
+  lifecycle.onStop('object store', async () => store.close())
+  const credentials = await openCredentials(config.secretKey)
+  const onError = (error: Error) => events.connectionFailed('queue', error)
+  const queueOptions = { url: config.redisQueue.url, connectionName: service, onError }
+  await requireNoEviction(queueOptions, events.queuePolicyUnknown)
+  return { database, redis, store, credentials }
+}
