@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { ChildPlan } from './child.ts'
 import { buckets, checkObjectStore, objectStorePlan, s3Region } from './object-store-plan.ts'
 import { endStoreOrphans } from './orphans.ts'
+import { claimOutside, dropForeignOutside } from './outside-folder.ts'
 import { host, type PortName } from './ports.ts'
 import { findPostgresHome } from './postgres-home.ts'
 import {
@@ -59,11 +60,13 @@ async function startPostgres(context: StoresContext): Promise<string> {
     report.tell('Postgres: the server named in DATABASE_URL')
     return outside.databaseUrl
   }
+  await dropForeignOutside(folders)
   const inside = join(folders.local, 'postgres')
   const home = await findPostgresHome({
     folders: [inside, join(folders.outside, 'postgres')],
     programCopy: join(folders.outside, 'programs'),
   })
+  await claimOutside(folders)
   tellOrphans(report, await endStoreOrphans({ postgres: home.data, redis: undefined }))
   const port = ports.postgres
   const password = secrets.postgresPassword
