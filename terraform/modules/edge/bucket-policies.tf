@@ -1,0 +1,40 @@
+# Only our two distributions read, each from its own bucket: the service principal alone would be
+# every distribution of every account, so AWS:SourceArn names ours (seed 000 §2). Our services come
+# by their roles. Nothing asks for If-None-Match: copies into a bucket with such a rule fail (TR19).
+
+locals {
+  readers = {
+    public  = { prefix = "public/", distribution = aws_cloudfront_distribution.public.arn }
+    private = { prefix = "private/", distribution = aws_cloudfront_distribution.private.arn }
+  }
+}
+
+resource "aws_s3_bucket_policy" "this" {
+  for_each = var.buckets
+
+  bucket = each.value.name
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = concat(
+      [{
+        Sid       = "TlsOnly"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "s3:*"
+        Resource  = [each.value.arn, "${each.value.arn}/*"]
+        Condition = { Bool = { "aws:SecureTransport" = "false" } }
+      }],
+      [
+        for reader in [for role, reader in local.readers : reader if role == each.key] : {
+          Sid       = "ReadByDistribution"
+          Effect    = "Allow"
+          Principal = { Service = "cloudfront.amazonaws.com" }
+          Action    = "s3:GetObject"
+          Resource  = "${each.value.arn}/${reader.prefix}*"
+          Condition = { StringEquals = { "AWS:SourceArn" = reader.distribution } }
+        }
+      ],
+    )
+  })
+}
