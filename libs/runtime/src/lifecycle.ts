@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module'
 import { ConfigError, type Environment } from './config.ts'
 
 export interface Lifecycle {
@@ -46,6 +47,8 @@ export async function run(
 
   try {
     await main(process.env, { onStop: (name, close) => closers.push({ name, close }) })
+    // With NODE_COMPILE_CACHE: written here rather than at the end, where it would delay the stop.
+    flushCompileCache()
   } catch (error) {
     report(service, 'fatal', describe(error))
     await stop('start failed', 1)
