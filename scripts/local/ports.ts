@@ -28,7 +28,7 @@ export type Ports = Readonly<Record<PortName, number>>
 
 const baseDefault = 8080
 const portMax = 65_535
-export const portNames = Object.keys(offsets).filter(isPortName)
+const portNames = Object.keys(offsets).filter(isPortName)
 
 /** FUNMAGIC_PORT_BASE moves all ports, FUNMAGIC_PORT_EDGE and its like one. Throws a Refusal. */
 export function readPorts(environment: NodeJS.ProcessEnv): Ports {
@@ -48,7 +48,7 @@ export function readPorts(environment: NodeJS.ProcessEnv): Ports {
   return Object.fromEntries(entries) as Ports
 }
 
-export function variableOf(name: PortName): string {
+function variableOf(name: PortName): string {
   return `FUNMAGIC_PORT_${name.replaceAll(/[A-Z]/g, letter => `_${letter}`).toUpperCase()}`
 }
 

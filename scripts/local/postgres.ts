@@ -16,8 +16,8 @@ export interface PostgresOptions {
   readonly isDurable: boolean
 }
 
-export const postgresUser = 'funmagic'
-export const postgresDatabase = 'funmagic'
+const postgresUser = 'funmagic'
+const postgresDatabase = 'funmagic'
 const initdbTimeoutMs = 60_000
 const connectTimeoutMs = 2_000
 const stopDeadlineMs = 15_000

@@ -106,7 +106,7 @@ async function isExecutable(path: string): Promise<boolean> {
   )
 }
 
-export function howToInstall(): string {
+function howToInstall(): string {
   const wanted = `Redis ${versionMin.join('.')} or newer (or Valkey) is needed and was not found.`
   const commands =
     process.platform === 'darwin'

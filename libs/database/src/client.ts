@@ -74,7 +74,8 @@ export function openDatabase(options: DatabaseOptions): Database {
 /** int8 becomes a number, and one that a number cannot hold is an error, not a rounding (M15). */
 function typeParser(oid: number, format?: 'text' | 'binary'): (value: string) => unknown {
   if (oid === int8Oid && format !== 'binary') return parseSafeInteger
-  return pg.types.getTypeParser(oid, format === 'binary' ? 'binary' : 'text')
+  // Declared as any: a parser takes the text of a value and gives whatever its type is read as.
+  return pg.types.getTypeParser(oid, format ?? 'text') as (value: string) => unknown
 }
 
 function parseSafeInteger(text: string): number {

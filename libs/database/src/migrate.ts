@@ -54,7 +54,7 @@ declare const WebAssembly: {
   instantiate(
     bytes: Uint8Array,
     imports: Record<string, object>,
-  ): Promise<{ instance: { exports: Record<string, unknown> } }>
+  ): Promise<{ instance: { exports: { readonly __wbindgen_start?: () => void } } }>
 }
 
 let isLoaded = false
@@ -113,8 +113,7 @@ async function loadEngine(): Promise<void> {
     './schema_engine_bg.js': { ...engine, ...unreferencedTimers() },
   })
   engine.__wbg_set_wasm(instance.exports)
-  const start = instance.exports['__wbindgen_start']
-  if (typeof start === 'function') start()
+  instance.exports.__wbindgen_start?.()
   isLoaded = true
 }
 

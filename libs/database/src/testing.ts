@@ -40,9 +40,10 @@ export async function createTestDatabase(
 /** One template per state of the migrations; it is marked as such only when it is complete. */
 async function ensureTemplate(client: pg.Client, serverUrl: string): Promise<string> {
   const name = `funmagic_template_${(await migrationsDigest()).slice(0, 16)}`
-  const found = await client.query('SELECT datistemplate FROM pg_database WHERE datname = $1', [
-    name,
-  ])
+  const found = await client.query<{ datistemplate: boolean }>(
+    'SELECT datistemplate FROM pg_database WHERE datname = $1',
+    [name],
+  )
   if (found.rows[0]?.datistemplate === true) return name
   if (found.rowCount === 1) await client.query(`DROP DATABASE ${name} WITH (FORCE)`)
   await client.query(`CREATE DATABASE ${name}`)

@@ -1,8 +1,6 @@
 // Loaded with `node --import` before anything else, so that it can instrument what follows.
 // OpenTelemetry reads its own OTEL_* variables. Without an exporter among them nothing is
 // loaded: an unread trace would cost each process some 40 MB.
-import { register } from 'node:module'
-
 const exporterVariables = [
   'OTEL_EXPORTER_OTLP_ENDPOINT',
   'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT',
@@ -17,7 +15,8 @@ const isConfigured = exporterVariables.some(name => {
 if (isConfigured && process.env['OTEL_SDK_DISABLED'] !== 'true') await startTelemetry()
 
 async function startTelemetry(): Promise<void> {
-  register('@opentelemetry/instrumentation/hook.mjs', import.meta.url)
+  const { register } = await import('import-in-the-middle/register-hooks.mjs')
+  register()
   const [{ NodeSDK }, http, pg, redis, undici] = await Promise.all([
     import('@opentelemetry/sdk-node'),
     import('@opentelemetry/instrumentation-http'),

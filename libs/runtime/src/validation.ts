@@ -24,7 +24,7 @@ export function addValidation(app: Server): void {
     if (body.length === 0) return done(null, undefined)
     const text = decodeUtf8(body)
     if (text === undefined) return done(new AppError('INVALID_TEXT'))
-    parseJson(request, text, done)
+    void parseJson(request, text, done)
   })
   app.addHook('preValidation', async request => refuseUnstorableText(request))
 }

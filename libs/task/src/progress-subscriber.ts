@@ -45,12 +45,17 @@ export class ProgressSubscriber {
    * result ends the watch. Throws OVERLOADED beyond watchesMax, UNAVAILABLE without Redis.
    */
   async watchTask(taskId: TaskId, listener: (event: NumberedEvent) => void) {
-    // Published by publishEvent, from an event of this type.
-    return this.#watch(taskChannel(taskId), message => listener(JSON.parse(message)))
+    return this.#watch(taskChannel(taskId), message => {
+      // Published by publishEvent, from an event of this type.
+      listener(JSON.parse(message) as NumberedEvent)
+    })
   }
 
   async watchUser(userId: UserId, listener: (event: NumberedUserEvent) => void) {
-    return this.#watch(userChannel(userId), message => listener(JSON.parse(message)))
+    return this.#watch(userChannel(userId), message => {
+      // Published by publishEvent and publishBalance.
+      listener(JSON.parse(message) as NumberedUserEvent)
+    })
   }
 
   /** Channels that are subscribed to, for the leak gauge. */

@@ -44,7 +44,7 @@ export function newTask(world: TaskWorld, changes: Partial<NewTask> = {}): NewTa
 }
 
 /** What the ledger does for a submission, as far as a task sees it: a row to point at. */
-export async function placeReservation(
+async function placeReservation(
   tx: Transaction,
   userId: UserId,
   hold: Hold,

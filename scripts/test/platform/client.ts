@@ -4,17 +4,6 @@ import sharp from 'sharp'
 import type { AssetView } from '@funmagic/contract/asset'
 import type { TaskView } from '@funmagic/contract/task'
 
-export interface Reply {
-  readonly status: number
-  readonly headers: Headers
-  // The shape is what the test that asked expects; a mismatch fails there.
-  readonly body: ReplyBody
-}
-
-export type ReplyBody = { readonly [key: string]: unknown } & {
-  readonly error?: { readonly code: string; readonly message: string }
-}
-
 /** A user of the platform: speaks HTTP to the edge as a web client would. */
 export class Client {
   readonly edge: string

@@ -9,7 +9,7 @@ import {
 } from '@funmagic/runtime/settings'
 import Type from 'typebox'
 
-export const StreamSettings = Type.Object({
+const StreamSettings = Type.Object({
   perUserMax: setting(
     Type.Integer({ minimum: 1, maximum: 1000, default: 20, description: 'Open streams of a user' }),
     { env: 'STREAMS_PER_USER_MAX' },

@@ -54,7 +54,7 @@ export function createEvents(metrics: Metrics, logger: Logger): Events {
     queuePolicyUnknown: reason => {
       logger.warn({ err: reason }, 'the eviction policy of the queue’s Redis cannot be read')
     },
-    watchFetches: numbers.watchFetches,
+    watchFetches: lastFetchAge => numbers.watchFetches(lastFetchAge),
   }
 }
 

@@ -87,7 +87,8 @@ async function readBounded(response: IncomingMessage, bytesMax: number): Promise
   const chunks: Uint8Array[] = []
   let sizeBytes = 0
   // Leaving the loop destroys the response and closes the connection.
-  for await (const chunk of response) {
+  const body: AsyncIterable<Uint8Array> = response
+  for await (const chunk of body) {
     sizeBytes += chunk.length
     if (sizeBytes > bytesMax) {
       throw new ProviderFailure('bad_response', `the output is larger than ${bytesMax} bytes`)

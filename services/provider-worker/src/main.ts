@@ -87,6 +87,6 @@ async function openParts(config: WorkerConfig, lifecycle: Lifecycle, events: Eve
   const credentials = await openCredentials(config.secretKey)
   const onError = (error: Error) => events.connectionFailed('queue', error)
   const queueOptions = { url: config.redisQueue.url, connectionName: service, onError }
-  await requireNoEviction(queueOptions, events.queuePolicyUnknown)
+  await requireNoEviction(queueOptions, reason => events.queuePolicyUnknown(reason))
   return { database, redis, store, credentials }
 }

@@ -108,7 +108,7 @@ class Distribution {
   }
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const [path = '', query = ''] = splitOnce(request.url ?? '', '?')
+    const [path, query] = splitOnce(request.url ?? '', '?')
     if (path === '/health') return void response.writeHead(200).end('{"status":"ok"}')
     if (Invalidations.owns(path)) return this.#invalidations.handle(request, response)
     response.once('close', () =>

@@ -41,7 +41,8 @@ async function download(url: string): Promise<Buffer> {
   try {
     const reply = await fetch(url, { signal: AbortSignal.timeout(timeoutMs) })
     if (!reply.ok) throw new InputError(`Downloading the input failed with ${reply.status}`)
-    for await (const chunk of reply.body ?? []) {
+    const body: AsyncIterable<Uint8Array> | Iterable<Uint8Array> = reply.body ?? []
+    for await (const chunk of body) {
       sizeBytes += chunk.length
       if (sizeBytes > bytesMax) throw new InputError('The input is too large')
       chunks.push(chunk)

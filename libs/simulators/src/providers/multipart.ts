@@ -24,6 +24,7 @@ export function acceptMultipart(app: FastifyInstance): void {
 
 async function parseForm(body: Buffer, contentType: string): Promise<Form> {
   const reply = new Response(new Uint8Array(body), { headers: { 'content-type': contentType } })
+  // oxlint-disable-next-line typescript/no-deprecated -- the body is bounded, and whole already
   const form = await reply.formData().catch((cause: unknown) => {
     throw Object.assign(new Error('The multipart body cannot be read', { cause }), {
       statusCode: 400,

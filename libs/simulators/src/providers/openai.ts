@@ -73,8 +73,9 @@ export function registerOpenAi(app: FastifyInstance, studio: Studio): void {
 }
 
 function inputOf({ fields, files }: Form): Record<string, unknown> {
-  const bytes = [...files].map(([name, uploads]) => [name, uploads.map(file => file.bytes)])
-  return { ...Object.fromEntries(fields), ...Object.fromEntries(bytes) }
+  const input: Record<string, unknown> = Object.fromEntries(fields)
+  for (const [name, uploads] of files) input[name] = uploads.map(file => file.bytes)
+  return input
 }
 
 interface Work {

@@ -132,7 +132,8 @@ export function isHostAmong(hostname: string, hosts: readonly string[]): boolean
 async function readBounded(response: Response, bytesMax: number): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array[] = []
   let sizeBytes = 0
-  for await (const chunk of response.body ?? []) {
+  const body: AsyncIterable<Uint8Array> | Iterable<Uint8Array> = response.body ?? []
+  for await (const chunk of body) {
     sizeBytes += chunk.byteLength
     if (sizeBytes > bytesMax) {
       throw new ProviderFailure('bad_response', `the answer is larger than ${bytesMax} bytes`)
