@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Builds the image of a service, or of the one-off tasks (`migrate`), under the name of the commit.
+# With --push it goes to the registry together with its SBOM and its provenance; a commit that is
+# there already stays as it is.
+set -euo pipefail
+
+image=$1
+mode=${2:---load}
+tag=${GITHUB_SHA:?}
+
+arguments=(--file docker/service.Dockerfile --build-arg "REVISION=$tag")
+if [ "$image" = migrate ]; then
+  arguments+=(--target operations)
+else
+  arguments+=(--target service --build-arg "SERVICE=$image")
+fi
+
+case $mode in
+  --load)
+    docker buildx build "${arguments[@]}" --load --tag "funmagic/$image:$tag" .
+    ;;
+  --push)
+    name="${ECR_REGISTRY:?}/$image:$tag"
+    if docker buildx imagetools inspect "$name" > /dev/null 2>&1; then
+      echo "$name is in the registry."
+      exit 0
+    fi
+    docker buildx build "${arguments[@]}" --push --sbom=true --provenance=mode=max --tag "$name" .
+    ;;
+  *)
+    echo "Usage: build-image.sh NAME [--load|--push]" >&2
+    exit 2
+    ;;
+esac
