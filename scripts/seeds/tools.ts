@@ -39,7 +39,7 @@ const removeBackground: ToolStep = {
   name: 'Remove background',
   type: 'background-remove',
   providerId: providerSeeds.fal.id,
-  providerModel: 'bria/background/remove',
+  providerModel: 'fal-ai/bria/background/remove',
   cost: 5,
   timeoutSeconds: 120,
 }

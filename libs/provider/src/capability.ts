@@ -28,7 +28,7 @@ export const capabilities: Readonly<Record<ProviderType, readonly Capability[]>>
   fal: [
     {
       stepType: 'background-remove',
-      modelPrefix: 'bria/background/remove',
+      modelPrefix: 'fal-ai/bria/background/remove',
       picture: 'required',
       prompt: 'refused',
       promptCharactersMax: 0,

@@ -1,7 +1,10 @@
 import t from 'tap'
 import { findCapability, requireHonoured } from '../src/capability.ts'
 
-const removal = { type: 'background-remove', providerModel: 'bria/background/remove' } as const
+const removal = {
+  type: 'background-remove',
+  providerModel: 'fal-ai/bria/background/remove',
+} as const
 const drawing = { type: 'image-gen', providerModel: 'gpt-image-1.5' } as const
 
 t.test('a provider is asked only for what it can do', async t => {

@@ -17,7 +17,7 @@ const candidate: Candidate = {
   request: {
     reference: 'a-call',
     stepType: 'background-remove',
-    model: 'bria/background/remove',
+    model: 'fal-ai/bria/background/remove',
     prompt: undefined,
     picture: samplePicture,
   },

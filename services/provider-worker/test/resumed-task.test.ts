@@ -94,7 +94,7 @@ t.test('a call whose fate is unknown is made again, once (W4)', async t => {
   const taskId = await submitTask(runner)
   const lost = await claimTask(runner.database, { taskId, leaseMs: 30_000 })
   const claim = { taskId, attempt: lost?.attempt ?? 0 }
-  const call = { stepId: 'only', provider: 'fal', model: 'bria/background/remove' } as const
+  const call = { stepId: 'only', provider: 'fal', model: 'fal-ai/bria/background/remove' } as const
   await recordSubmitting(runner.database, { ...claim, ...call })
   await handBack(runner.database, { ...claim, delayMs: 0, countRetry: false })
 

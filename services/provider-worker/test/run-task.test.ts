@@ -64,7 +64,7 @@ t.test('what operators read of the conversation holds no key, address or bytes',
         FROM task_payloads WHERE task_id = ${taskId}`,
   )
   t.match(payload, {
-    request: { provider: 'fal', model: 'bria/background/remove', assetId: runner.assetId },
+    request: { provider: 'fal', model: 'fal-ai/bria/background/remove', assetId: runner.assetId },
     response: { outputs: [{ mimeType: 'image/png', sizeBytes: Number }] },
     meta: { attempt: 1, providerRequestId: String },
   })

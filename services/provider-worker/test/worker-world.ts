@@ -111,7 +111,7 @@ async function createTools(
       cost,
       stepType: 'background-remove',
       providerId: await save('fal', providers.falUrl),
-      providerModel: 'bria/background/remove',
+      providerModel: 'fal-ai/bria/background/remove',
     }),
     openai: await createTestTool(database, {
       slug: 'painter',

@@ -107,7 +107,7 @@ async function addTools(database: Database) {
     createTestTool(database, {
       stepType: 'background-remove',
       providerId: fal.id,
-      providerModel: 'bria/background/remove',
+      providerModel: 'fal-ai/bria/background/remove',
       ...tool,
     })
   return {
