@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { link, mkdir, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -9,6 +10,8 @@ export interface RecordedChild extends ProcessIdentity {
 }
 
 interface Content {
+  /** Tells two that take the record at the same time apart. */
+  readonly token: string
   readonly supervisor: ProcessIdentity
   readonly children: readonly RecordedChild[]
 }
@@ -34,14 +37,14 @@ const pauseMs = 100
  */
 export class RunRecord {
   readonly #file: string
-  readonly #supervisor: ProcessIdentity
+  readonly #holder: Omit<Content, 'children'>
   #children: readonly RecordedChild[]
   #writing: Promise<void> = Promise.resolve()
 
-  private constructor(file: string, content: Content) {
+  private constructor(file: string, { children, ...holder }: Content) {
     this.#file = file
-    this.#supervisor = content.supervisor
-    this.#children = content.children
+    this.#holder = holder
+    this.#children = children
   }
 
   /** Throws AlreadyRunning while the holder lives. */
@@ -50,13 +53,13 @@ export class RunRecord {
     const file = join(localFolder, fileName)
     const supervisor = await findIdentity(process.pid)
     if (supervisor === undefined) throw new Error('This process cannot find itself')
+    const mine = { token: randomUUID(), supervisor, children: [] }
     for (let tries = 0; tries < triesMax; tries++) {
-      const mine = { supervisor, children: [] }
       if (await create(file, mine)) return new RunRecord(file, mine)
       const found = await read(file)
       if (found === undefined) continue
       if (await isRunning(found.supervisor)) throw new AlreadyRunning(found.supervisor.pid)
-      const inherited = { supervisor, children: found.children }
+      const inherited = { ...mine, children: found.children }
       if (await replace(file, { dead: found, by: inherited })) return new RunRecord(file, inherited)
       await sleep(pauseMs)
     }
@@ -86,7 +89,7 @@ export class RunRecord {
   }
 
   #write(): Promise<void> {
-    const content = { supervisor: this.#supervisor, children: this.#children }
+    const content = { ...this.#holder, children: this.#children }
     // One after the other, so that the last one written is the newest.
     this.#writing = this.#writing.then(() => overwrite(this.#file, content))
     return this.#writing
@@ -146,7 +149,7 @@ async function read(file: string): Promise<Content | undefined> {
 }
 
 function draftOf(file: string): string {
-  return `${file}.${process.pid}`
+  return `${file}.${randomUUID()}`
 }
 
 function codeOf(error: unknown): unknown {
