@@ -5,7 +5,7 @@
 locals {
   name     = "funmagic-${var.environment}"
   routing  = jsondecode(file("${path.module}/../../../services/routing.json"))
-  services = yamldecode(file("${path.module}/../../services.yaml"))
+  services = jsondecode(file("${path.module}/../../services.json"))
   origins  = [for role in ["app", "admin"] : "https://${module.edge.hosts[role]}"]
 }
 

@@ -1,5 +1,5 @@
 # What every service is told that is no secret. scripts/test/terraform-settings.test.ts holds it and
-# terraform/services.yaml against the configuration schemas of the services.
+# terraform/services.json against the configuration schemas of the services.
 
 locals {
   environment = {

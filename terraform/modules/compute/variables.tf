@@ -65,7 +65,7 @@ variable "routing" {
 }
 
 variable "services" {
-  description = "terraform/services.yaml: the secrets and files of each service."
+  description = "terraform/services.json: the secrets and files of each service."
   type = map(object({
     secrets         = set(string)
     objects         = list(object({ bucket = string, prefix = string, actions = list(string) }))

@@ -12,7 +12,7 @@ mock_provider "random" {}
 
 variables {
   routing  = jsondecode(file("../../../services/routing.json"))
-  services = yamldecode(file("../../services.yaml"))
+  services = jsondecode(file("../../services.json"))
 }
 
 run "load_balancer" {
