@@ -14,13 +14,14 @@ echo '## Terraform plan' > "$report"
 for ENVIRONMENT in dev staging production; do
   export ENVIRONMENT
   folder=terraform/environments/$ENVIRONMENT
-  TF_VAR_image_tag=$("$here/release.sh" read)
-  export TF_VAR_image_tag=${TF_VAR_image_tag:-${GITHUB_SHA:?}}
-  terraform -chdir="$folder" init -input=false -no-color > /dev/null
+  tag=$("$here/release.sh" read)
+  tag=${tag:-${GITHUB_SHA:?}}
+  images="{\"registry\":\"${ECR_REGISTRY:?}\",\"tag\":\"$tag\"}"
+  terraform -chdir="$folder" init -input=false -no-color -backend-config=backend.hcl > /dev/null
 
   code=0
   terraform -chdir="$folder" plan -input=false -lock=false -no-color -detailed-exitcode \
-    > "$output" 2>&1 || code=$?
+    -var "images=$images" > "$output" 2>&1 || code=$?
   case $code in
     0) summary='no changes' ;;
     2) summary=$(grep -m 1 '^Plan:' "$output" || echo 'changes') changed=true ;;

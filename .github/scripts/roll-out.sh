@@ -10,9 +10,11 @@ folder=terraform/environments/$ENVIRONMENT
 refresh_polls_max=120
 poll_seconds=15
 
-export TF_VAR_image_tag=$tag
-terraform -chdir="$folder" init -input=false > /dev/null
-terraform -chdir="$folder" plan -input=false -lock-timeout=10m -out=release.tfplan
+# With -var, because what stands in terraform.tfvars goes before the environment's TF_VAR_images.
+images="{\"registry\":\"${ECR_REGISTRY:?}\",\"tag\":\"$tag\"}"
+terraform -chdir="$folder" init -input=false -backend-config=backend.hcl > /dev/null
+terraform -chdir="$folder" plan -input=false -lock-timeout=10m -var "images=$images" \
+  -out=release.tfplan
 terraform -chdir="$folder" apply -input=false -lock-timeout=10m release.tfplan
 
 # The beta stack.

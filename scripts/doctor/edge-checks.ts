@@ -55,8 +55,7 @@ interface Steered {
 
 async function checkSteering(steered: Steered, signal: AbortSignal): Promise<Verdict> {
   const { installation, routing, headers } = steered
-  const lowered = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value])
-  const route = explain(routing, { path: publicPath, headers: Object.fromEntries(lowered) })
+  const route = explain(routing, { path: publicPath, headers: loweredNames(headers) })
   const expected = installation.hasBeta ? route.group : routing.defaultGroup
   const answer = await ask(`${installation.edge}${publicPath}`, { signal, headers })
   const group = answer.headers.get('x-served-by')
@@ -69,6 +68,12 @@ async function checkSteering(steered: Steered, signal: AbortSignal): Promise<Ver
     `compare \`npm run routes -- explain\` with the listener rules, whose order is their ` +
     'priority; where there is no beta, or it wants signed values, give --no-beta'
   return failed({ detail: `served by ${group}, not by ${expected}`, fix })
+}
+
+function loweredNames(headers: Steered['headers']): Record<string, string> {
+  const lowered: Record<string, string> = {}
+  for (const [name, value] of Object.entries(headers)) lowered[name.toLowerCase()] = value
+  return lowered
 }
 
 function healthChecks(installation: Installation, routing: Routing): Check[] {
@@ -139,14 +144,24 @@ async function checkDocument(installation: Installation, signal: AbortSignal): P
   }
   const fix = 'see which service does not answer /openapi.json'
   if (status !== 200) return failed({ detail: `answers ${status}`, fix })
-  const document = JSON.parse(text)
-  const missing: unknown = document['x-missing-services']
-  const count = Object.keys(document.paths ?? {}).length
+  const { openapi, paths, 'x-missing-services': missing } = readDocument(text)
+  const count = Object.keys(paths ?? {}).length
   if (Array.isArray(missing) && missing.length > 0) {
     return failed({ detail: `without ${missing.join(', ')}`, fix })
   }
-  if (!String(document.openapi).startsWith('3.') || count === 0) {
+  if (typeof openapi !== 'string' || !openapi.startsWith('3.') || count === 0) {
     return failed({ detail: 'is not an OpenAPI document with paths', fix })
   }
   return ok(`${count} paths`)
+}
+
+interface DocumentParts {
+  readonly openapi?: unknown
+  readonly paths?: object | null
+  readonly 'x-missing-services'?: unknown
+}
+
+function readDocument(text: string): DocumentParts {
+  const document: unknown = JSON.parse(text)
+  return typeof document === 'object' && document !== null ? document : {}
 }
