@@ -149,7 +149,7 @@ export function openStream(
     }
   })()
   const until = async (found: (frames: readonly ReceivedFrame[]) => boolean) => {
-    const signal = AbortSignal.timeout(5_000)
+    const signal = AbortSignal.timeout(20_000)
     while (!found(frames)) await once(changes, 'frame', { signal })
   }
   return { frames, response, ended, cut: () => abort.abort(), until }

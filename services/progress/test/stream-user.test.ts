@@ -38,6 +38,7 @@ t.test('coming back with Last-Event-ID replays what was missed; without it nothi
 
   const url = `${address}/api/progress/stream`
   const fresh = openStream(t, url, { cookie: user.cookie })
+  await fresh.until(frames => frames.length > 0)
   const resumed = openStream(t, url, { cookie: user.cookie, 'last-event-id': lastId })
   await resumed.until(frames => frames.some(({ type }) => type === 'balance'))
   await publishEvent(redis, to, progress)
@@ -53,7 +54,7 @@ t.test('a WebSocket carries the same frames', async t => {
   const url = `${address.replace('http', 'ws')}/api/progress/ws`
   const socket = new WebSocket(url, { headers: { cookie: user.cookie } })
   t.teardown(() => socket.terminate())
-  const messages = on(socket, 'message', { signal: AbortSignal.timeout(5_000) })
+  const messages = on(socket, 'message', { signal: AbortSignal.timeout(20_000) })
   const readFrame = async () => JSON.parse(String((await messages.next()).value?.[0]))
   const connected = await readFrame()
 
