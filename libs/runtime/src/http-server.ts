@@ -57,7 +57,7 @@ const securityHeaders = {
 export async function createServer(options: ServerOptions): Promise<HttpServer> {
   const app = createFastify(options)
   const draining = { isDraining: false }
-  addResponseHeaders(app, draining)
+  addResponseHeaders(app, { draining, servedBy: options.http.servedBy })
   addRequestLog(app, options.metrics)
   addValidation(app)
   addProblemHandlers(app)
@@ -122,10 +122,17 @@ function chooseRequestId(header: string | string[] | undefined): string {
   return typeof header === 'string' && requestIdPattern.test(header) ? header : randomUUID()
 }
 
-function addResponseHeaders(app: Server, draining: { isDraining: boolean }): void {
+interface ResponseHeaders {
+  readonly draining: { readonly isDraining: boolean }
+  readonly servedBy: string | undefined
+}
+
+/** X-Served-By says which stack answered, since a load balancer of AWS does not (G1). */
+function addResponseHeaders(app: Server, { draining, servedBy }: ResponseHeaders): void {
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id)
     reply.headers(securityHeaders)
+    if (servedBy !== undefined) reply.header('x-served-by', servedBy)
     // A connection that is about to be closed must not be kept by the proxy.
     if (draining.isDraining) reply.header('connection', 'close')
   })

@@ -29,6 +29,15 @@ export const HttpSettings = Type.Object({
       { env: 'METRICS_AUTH_TOKEN', secret: true },
     ),
   ),
+  servedBy: Type.Optional(
+    setting(
+      Type.String({
+        pattern: '^[a-z]{1,32}$',
+        description: 'Group of this copy, such as stable or beta; sent back as X-Served-By',
+      }),
+      { env: 'SERVED_BY' },
+    ),
+  ),
   drainMs: setting(
     Type.Integer({
       minimum: 0,

@@ -37,7 +37,7 @@ const thingRoutes: RoutePlugin<{ failWith?: Error }> = async (app, deps) => {
 
 async function setup(
   t: { teardown(work: () => unknown): void },
-  options: { failWith?: Error; token?: string } = {},
+  options: { failWith?: Error; token?: string; servedBy?: string } = {},
 ) {
   const lines: string[] = []
   const sink = new Writable({
@@ -59,6 +59,7 @@ async function setup(
       trustedProxies: ['127.0.0.0/8'],
       drainMs: 0,
       ...(options.token === undefined ? {} : { metricsAuthToken: options.token }),
+      ...(options.servedBy === undefined ? {} : { servedBy: options.servedBy }),
     },
     health: { db: async () => undefined, redis: () => Promise.reject(new Error('away')) },
   })
@@ -66,6 +67,15 @@ async function setup(
   t.teardown(() => app.close())
   return { app, drain, lines }
 }
+
+t.test('a copy that knows its group says which stack served, and others say nothing', async t => {
+  const beta = await setup(t, { servedBy: 'beta' })
+  const unnamed = await setup(t)
+  const answerOf = ({ app }: typeof beta) => app.inject({ url: '/elsewhere' })
+
+  t.equal((await answerOf(beta)).headers['x-served-by'], 'beta')
+  t.notOk('x-served-by' in (await answerOf(unnamed)).headers)
+})
 
 const json = { 'content-type': 'application/json' }
 const malformedRequests = [
