@@ -46,9 +46,10 @@ export async function run(
   })
 
   try {
-    await main(process.env, { onStop: (name, close) => closers.push({ name, close }) })
-    // With NODE_COMPILE_CACHE: written here rather than at the end, where it would delay the stop.
+    // With NODE_COMPILE_CACHE: while nothing is open yet, rather than at the end, where it would
+    // delay the stop.
     flushCompileCache()
+    await main(process.env, { onStop: (name, close) => closers.push({ name, close }) })
   } catch (error) {
     report(service, 'fatal', describe(error))
     await stop('start failed', 1)
