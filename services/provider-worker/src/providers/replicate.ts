@@ -166,13 +166,16 @@ function pointCloudOf({ output, data_removed: isRemoved }: Prediction): string {
 }
 
 function progressOf({ status, logs }: Prediction): ProgressUpdate {
-  if (status === 'starting') return { fraction: 0.1, message: 'Waiting at the provider' }
+  if (status === 'starting') return { fraction: startFraction, message: 'Waiting at the provider' }
   return { fraction: fractionIn(logs ?? ''), message: 'The provider is working on it' }
 }
 
 /** Progress bars in the logs begin with " 42%|"; the last one counts. */
+const startFraction = 0.1
+
 function fractionIn(logs: string): number {
   const percents = [...logs.slice(-2_000).matchAll(/(\d{1,3})%\|/g)]
   const last = percents.at(-1)?.[1]
-  return last === undefined ? 0.3 : Math.min(1, Number(last) / 100)
+  const share = last === undefined ? 0 : Math.min(1, Number(last) / 100)
+  return startFraction + (1 - startFraction) * share
 }
