@@ -28,7 +28,7 @@ export const rules: readonly ((migration: Migration) => Fault[])[] = [
 ]
 
 /** The table that the statement alters or indexes; undefined for one that it does not touch. */
-export function alteredTable(statement: string): string | undefined {
+function alteredTable(statement: string): string | undefined {
   const alter = /^ALTER TABLE (?:IF EXISTS )?(?:ONLY )?([\w."]+)/i.exec(statement)
   const index = /^CREATE (?:UNIQUE )?INDEX .*? ?ON (?:ONLY )?([\w."]+)/i.exec(statement)
   const trigger = /^CREATE (?:OR REPLACE )?(?:CONSTRAINT )?TRIGGER .*? ON ([\w."]+)/i.exec(

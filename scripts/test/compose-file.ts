@@ -53,7 +53,7 @@ export function placeholdersOf(text: string): { name: string; isRequired: boolea
 }
 
 /** What Compose puts in place of `${NAME}`, `${NAME:-default}` and `${NAME:?message}`. */
-export function interpolate(text: string, variables: Readonly<Record<string, string>>): string {
+function interpolate(text: string, variables: Readonly<Record<string, string>>): string {
   return text
     .replaceAll(placeholder, (_all, name: string, mark?: string, rest = '') => {
       const value = variables[name] ?? ''

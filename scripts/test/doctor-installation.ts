@@ -44,7 +44,7 @@ export const goodService: RequestListener = (request, response) => {
   response.end(JSON.stringify(request.url === '/openapi.json' ? document : { status: 'ok' }))
 }
 
-export const closedStore: RequestListener = (_request, response) => {
+const closedStore: RequestListener = (_request, response) => {
   response.writeHead(403).end('<Error><Code>AccessDenied</Code></Error>')
 }
 

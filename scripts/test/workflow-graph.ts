@@ -2,7 +2,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { parse } from 'yaml'
 
-export const workflowsFolder = join(import.meta.dirname, '../../.github/workflows')
+const workflowsFolder = join(import.meta.dirname, '../../.github/workflows')
 
 export interface Step {
   readonly id?: string

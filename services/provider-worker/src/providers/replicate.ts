@@ -170,9 +170,9 @@ function progressOf({ status, logs }: Prediction): ProgressUpdate {
   return { fraction: fractionIn(logs ?? ''), message: 'The provider is working on it' }
 }
 
-/** Progress bars in the logs begin with " 42%|"; the last one counts. */
 const startFraction = 0.1
 
+/** Progress bars in the logs begin with " 42%|"; the last one counts. */
 function fractionIn(logs: string): number {
   const percents = [...logs.slice(-2_000).matchAll(/(\d{1,3})%\|/g)]
   const last = percents.at(-1)?.[1]
