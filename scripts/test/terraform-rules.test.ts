@@ -82,6 +82,7 @@ if (typeof workspace === 'string') {
       'a=x-beta-access=true',
     ]
 
+    t.equal(served({ path: '/api/tasks', cookie: 'x-beta-access=true' }), 'task-gateway/beta')
     for (const cookie of cookies) {
       t.equal(served({ path: '/api/tasks', cookie }), 'task-gateway/stable', cookie)
     }

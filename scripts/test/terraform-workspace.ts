@@ -27,12 +27,12 @@ export interface TestOutcome extends Outcome {
   readonly resources: ReadonlyMap<string, readonly Resource[]>
 }
 
+const program = 'terraform'
 const tree = join(import.meta.dirname, '../..')
 const initDeadlineMs = 120_000
 const runDeadlineMs = 300_000
 const outputCharsMax = 100_000
-const noProviders =
-  /Failed to query available provider packages|could not connect to registry|Failed to install provider/
+const noProviders = /Failed to (query available provider packages|install provider)|no such host/
 
 export class TerraformWorkspace implements AsyncDisposable {
   readonly #folder: string
@@ -43,7 +43,7 @@ export class TerraformWorkspace implements AsyncDisposable {
 
   /** A fresh copy of terraform/; or why Terraform cannot run here. Faults of ours throw. */
   static async open(): Promise<TerraformWorkspace | string> {
-    const version = await promisify(execFile)('terraform', ['version']).catch(() => undefined)
+    const version = await promisify(execFile)(program, ['version']).catch(() => undefined)
     if (version === undefined) return 'there is no terraform on the path'
     const folder = await mkdtemp(join(tmpdir(), 'funmagic-terraform-'))
     const workspace = new TerraformWorkspace(folder)
@@ -107,7 +107,7 @@ export class TerraformWorkspace implements AsyncDisposable {
     options: { deadlineMs?: number; onLine?: (line: string) => void } = {},
   ): Promise<Outcome> {
     const { promise, resolve, reject } = Promise.withResolvers<Outcome>()
-    const child = spawn('terraform', parameters, {
+    const child = spawn(program, parameters, {
       cwd: this.pathOf(root),
       env: { ...process.env, CHECKPOINT_DISABLE: '1', TF_IN_AUTOMATION: '1' },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -5,7 +5,7 @@ import { TerraformWorkspace } from './terraform-workspace.ts'
 
 // terraform fmt, validate and test, for every module and every environment.
 const terraform = join(import.meta.dirname, '../../terraform')
-const roots = globSync('{modules,environments}/*', { cwd: terraform }).sort()
+const roots = ['account', ...globSync('{modules,environments}/*', { cwd: terraform }).sort()]
 // The machine is shared with the other tests.
 const lanes = 2
 

@@ -1,19 +1,19 @@
-# What every service is told that is no secret. scripts/test/terraform-settings.test.ts holds it and
+# What every service is told that is no secret. scripts/test/terraform-files.test.ts holds it and
 # terraform/services.json against the configuration schemas of the services.
 
 locals {
   environment = {
-    ALLOWED_ORIGINS            = join(",", concat(local.origins, ["https://${module.edge.hosts["api"]}"]))
-    CDN_URL                    = "https://${module.edge.hosts["cdn"]}"
-    CLOUDFRONT_DISTRIBUTION_ID = module.edge.distributions["public"].id
-    CLOUDFRONT_KEY_PAIR_ID     = module.edge.signing_key_id
-    LOG_LEVEL                  = var.log_level
-    NODE_ENV                   = "production"
-    PRIVATE_CDN_URL            = "https://${module.edge.hosts["private_cdn"]}"
-    RATE_LIMIT_PROFILE         = var.rate_limit_profile
-    S3_BUCKET_ADMIN            = module.data.buckets["admin"].name
-    S3_BUCKET_PRIVATE          = module.data.buckets["private"].name
-    S3_BUCKET_PUBLIC           = module.data.buckets["public"].name
-    S3_REGION                  = "us-east-2"
+    ALLOWED_ORIGINS        = join(",", concat(local.origins, ["https://${module.edge.hosts["api"]}"]))
+    CDN_DISTRIBUTION_ID    = module.edge.distributions["public"].id
+    CDN_URL                = "https://${module.edge.hosts["cdn"]}"
+    CLOUDFRONT_KEY_PAIR_ID = module.edge.signing_key_id
+    LOG_LEVEL              = var.log_level
+    NODE_ENV               = "production"
+    PRIVATE_CDN_URL        = "https://${module.edge.hosts["private_cdn"]}"
+    RATE_LIMIT_PROFILE     = var.rate_limit_profile
+    S3_BUCKET_ADMIN        = module.data.buckets["admin"].name
+    S3_BUCKET_PRIVATE      = module.data.buckets["private"].name
+    S3_BUCKET_PUBLIC       = module.data.buckets["public"].name
+    S3_REGION              = "us-east-2"
   }
 }

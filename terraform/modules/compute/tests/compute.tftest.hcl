@@ -15,7 +15,7 @@ variables {
   services = jsondecode(file("../../services.json"))
 }
 
-run "load_balancer" {
+run "both_stacks" {
   command = apply
 
   assert {
@@ -52,10 +52,6 @@ run "load_balancer" {
     ])
     error_message = "every target group has its service's port and a name that AWS takes"
   }
-}
-
-run "services" {
-  command = apply
 
   assert {
     condition     = toset(keys(aws_ecs_service.beta)) == toset(keys(var.beta_services))
@@ -139,10 +135,6 @@ run "services" {
     ]) && toset(keys(aws_cloudwatch_log_group.service)) == toset(keys(var.services))
     error_message = "every service has a log, and every log a retention"
   }
-}
-
-run "stable_group" {
-  command = apply
 
   assert {
     condition     = aws_autoscaling_group.stable.target_group_arns == toset([for group in aws_lb_target_group.stable : group.arn])

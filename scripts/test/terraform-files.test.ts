@@ -1,0 +1,164 @@
+import { globSync, readFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import t from 'tap'
+import { describeConfig, type SettingDescription } from '../../libs/runtime/src/config.ts'
+import { AssetConfig } from '../../services/asset/src/config.ts'
+import { AuthConfig } from '../../services/auth/src/config.ts'
+import { CreditConfig } from '../../services/credit/src/config.ts'
+import { ProgressConfig } from '../../services/progress/src/config.ts'
+import { WorkerConfig } from '../../services/provider-worker/src/config.ts'
+import { GatewayConfig } from '../../services/task-gateway/src/config.ts'
+import { elementsOf, valueAt } from './terraform-workspace.ts'
+
+// What can be said of the Terraform files without Terraform: they keep the house style, and they
+// agree with the code that they run.
+const root = join(import.meta.dirname, '../..')
+const files = globSync('terraform/**/*.tf', { cwd: root })
+const environments = ['dev', 'staging', 'production']
+
+const configs: Readonly<Record<string, readonly SettingDescription[]>> = {
+  asset: describeConfig(AssetConfig),
+  auth: describeConfig(AuthConfig),
+  credit: describeConfig(CreditConfig),
+  progress: describeConfig(ProgressConfig),
+  'provider-worker': describeConfig(WorkerConfig),
+  'task-gateway': describeConfig(GatewayConfig),
+}
+
+function read(path: string): string {
+  return readFileSync(join(root, path), 'utf8')
+}
+
+function parse(path: string): unknown {
+  return JSON.parse(read(path))
+}
+
+t.test('environments differ in their tfvars and the place of their state only', async t => {
+  const [first = '', ...others] = environments
+  for (const path of globSync(`terraform/environments/${first}/**/*.{tf,hcl}`, { cwd: root })) {
+    if (basename(path) === 'backend.hcl') continue
+    for (const other of others) {
+      const twin = path.replace(`/${first}/`, `/${other}/`)
+      t.equal(read(twin), read(path), `${twin} is ${path}`)
+    }
+  }
+  for (const environment of environments) {
+    const lines = read(`terraform/environments/${environment}/main.tf`).split('\n').length
+    t.ok(lines <= 81, `main.tf of ${environment} has ${lines - 1} lines`)
+    t.match(read(`terraform/environments/${environment}/backend.hcl`), `"${environment}/`)
+  }
+  t.match(read('terraform/environments/dev/backend.tf'), /use_lockfile = true/)
+})
+
+t.test('files are short, and variables few, typed and described', async t => {
+  for (const file of files) {
+    const lines = read(file).split('\n').length - 1
+    t.ok(lines <= 200, `${file} has ${lines} lines`)
+    t.notMatch(read(file), /variable "create_/, `${file} has no create_ flags`)
+  }
+  for (const file of files.filter(path => basename(path) === 'variables.tf')) {
+    const variables = read(file)
+      .split(/^variable /m)
+      .slice(1)
+    t.ok(variables.length <= 15, `${file} has ${variables.length} variables`)
+    for (const variable of variables) {
+      t.match(variable, /^ {2}description = ".+"$/m, `${file}: ${variable.split('\n')[0]}`)
+      t.match(variable, /^ {2}type +=/m, `${file}: ${variable.split('\n')[0]}`)
+    }
+  }
+  const outputs = globSync('terraform/**/outputs.tf', { cwd: root })
+  for (const file of outputs) {
+    for (const output of read(file)
+      .split(/^output /m)
+      .slice(1)) {
+      t.match(output, /^ {2}description = ".+"$/m, `${file}: ${output.split('\n')[0]}`)
+    }
+  }
+})
+
+t.test('modules keep to themselves', async t => {
+  for (const file of files.filter(path => path.includes('/modules/'))) {
+    t.notMatch(read(file), /^provider "|terraform_remote_state/m, file)
+  }
+})
+
+t.test('what must not be lost cannot be destroyed by a plan', async t => {
+  const resources = ['"aws_db_instance" "postgres"', '"aws_s3_bucket" "this"']
+  const text = files
+    .filter(path => path.includes('/modules/data/'))
+    .map(read)
+    .join('\n')
+  for (const resource of resources) {
+    const start = text.indexOf(`resource ${resource}`)
+    const end = text.indexOf('\n}\n', start)
+    t.match(text.slice(start, end), /prevent_destroy = true/, resource)
+  }
+})
+
+t.test(
+  'every service is given what its configuration requires, and each secret as one',
+  async t => {
+    const services = parse('terraform/services.json')
+    const routed = valueAt(parse('services/routing.json'), 'services')
+    t.same(Object.keys(Object(services)).sort(), Object.keys(Object(routed)).sort())
+    const settings = read('terraform/environments/dev/settings.tf')
+    const shared = [...settings.matchAll(/^ {4}([A-Z0-9_]+) +=/gm)].map(([, name]) => name)
+    const byCompute = ['HOST', 'PORT', 'TRUSTED_PROXIES']
+
+    for (const [service, described] of Object.entries(configs)) {
+      const secrets = elementsOf(valueAt(services, service, 'secrets')).map(String)
+      const plain = [...shared, ...byCompute]
+      for (const { variable, isRequired, isSecret } of described) {
+        const isGiven = secrets.includes(variable) || plain.includes(variable)
+        if (isRequired) t.ok(isGiven, `${service} is given ${variable}`)
+        if (isSecret)
+          t.notOk(plain.includes(variable), `${variable} is not in the plain environment`)
+      }
+      const known = described.map(({ variable }) => variable)
+      for (const secret of secrets) t.ok(known.includes(secret), `${service} reads ${secret}`)
+    }
+  },
+)
+
+t.test('time-outs fit from the browser to the process', async t => {
+  const number = (path: string, pattern: RegExp) =>
+    Number(pattern.exec(read(path))?.[1]?.replaceAll('_', '') ?? Number.NaN)
+  const compute = 'terraform/modules/compute'
+  const keepAliveMs = number('libs/runtime/src/http-server.ts', /keepAliveTimeoutMs = ([\d_]+)/)
+  const closeMs = number('libs/runtime/src/lifecycle.ts', /closeDeadlineMs = ([\d_]+)/)
+  const drainMs = configs['progress']?.find(({ variable }) => variable === 'DRAIN_MS')?.default
+  const heartbeatMs = configs['progress']?.find(
+    ({ variable }) => variable === 'STREAM_HEARTBEAT_MS',
+  )?.default
+  const idleSeconds = number(`${compute}/load-balancer.tf`, /idle_timeout = (\d+)/)
+  const delaySeconds = number(`${compute}/target-groups.tf`, /deregistration_delay_seconds = (\d+)/)
+  const stopSeconds = number(`${compute}/task-definitions.tf`, /stop_timeout_seconds = (\d+)/)
+  const unitSeconds = number(`${compute}/user-data.sh.tftpl`, /TimeoutStopSec=(\d+)/)
+  const edgeSeconds = number(
+    'terraform/modules/edge/app-distribution.tf',
+    /origin_read_timeout +=\s*(\d+)/,
+  )
+  const edgeIdleSeconds = number(
+    'terraform/modules/edge/app-distribution.tf',
+    /origin_keepalive_timeout = (\d+)/,
+  )
+
+  t.ok(Number(heartbeatMs) * 5 < idleSeconds * 1000, 'several heartbeats fit an idle time-out')
+  t.ok(keepAliveMs > idleSeconds * 1000, 'the load balancer closes idle connections, not Node')
+  t.ok(edgeIdleSeconds < idleSeconds, 'CloudFront closes idle connections, not the load balancer')
+  t.ok(edgeSeconds >= idleSeconds, 'CloudFront is as patient as the load balancer')
+  t.ok(Number(drainMs) < closeMs, 'the drain is a part of closing')
+  t.ok(stopSeconds * 1000 > closeMs + Number(drainMs), 'nobody is killed while closing')
+  t.ok(stopSeconds <= 120, 'Fargate waits two minutes at most')
+  t.ok(unitSeconds > stopSeconds, 'systemd waits for Compose')
+  t.ok(delaySeconds >= idleSeconds, 'a deregistered target keeps its requests for an idle time-out')
+})
+
+t.test('every module says what it is', async t => {
+  const modules = globSync('terraform/modules/*/versions.tf', { cwd: root }).map(dirname)
+  t.equal(modules.length, 5)
+  for (const module of modules) {
+    t.ok(read(`${module}/README.md`).split('\n').length <= 40, `${module}/README.md`)
+    t.ok(globSync(`${module}/tests/*.tftest.hcl`, { cwd: root }).length > 0, `${module} has tests`)
+  }
+})

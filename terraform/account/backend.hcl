@@ -1,0 +1,2 @@
+bucket = "funmagic-terraform-state"
+key    = "account/terraform.tfstate"
