@@ -1,6 +1,7 @@
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Child, type ChildPlan } from './local/child.ts'
 import { localFolders } from './local/folders.ts'
 import { startGuardian } from './local/guardian.ts'
@@ -21,6 +22,7 @@ export interface TestInfrastructure extends AsyncDisposable {
 
 const connectionsMax = 300
 const readyDeadlineMs = 30_000
+const containerDeadlineMs = 180_000
 
 /**
  * The servers that the tests need. Of each kind: the one named in the environment, else a
@@ -39,15 +41,20 @@ export async function startTestInfrastructure(): Promise<TestInfrastructure> {
     children: [],
   }
   const program = await openRedisProgram()
-  const parts = await Promise.all([
-    // Three kinds of servers.
+  // All are waited for, so that one that fails leaves none that starts behind its back.
+  const settled = await Promise.allSettled([
     providePostgres(context),
     provideRedis(context, program),
     provideObjectStore(context),
   ])
+  const parts = settled.map(outcome => {
+    if (outcome.status === 'rejected') throw outcome.reason
+    return outcome.value
+  })
   stack.use(guard(context))
   const serverPath = await writeRedisWrapper(folder, program)
-  const environment = Object.assign({ REDIS_SERVER_BIN: serverPath }, ...parts)
+  const entries = parts.flatMap(part => Object.entries(part))
+  const environment = { REDIS_SERVER_BIN: serverPath, ...Object.fromEntries(entries) }
   const owned = stack.move()
   return { environment, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }
@@ -132,15 +139,30 @@ async function tryContainer(
   start: () => Promise<AsyncDisposable & { readonly url: string }>,
 ): Promise<string | undefined> {
   if (!withDocker) return undefined
+  const starting = start()
   try {
-    const container = stack.use(await start())
+    const container = stack.use(await withinDeadline(starting))
     return container.url
   } catch (error) {
     // An engine without a registry: the embedded server does as well.
     const reason = error instanceof Error ? error.message : String(error)
-    console.log(`  no container (${reason.split('\n')[0]}): using the embedded server`)
+    console.log(`  no container (${reason.split('\n')[0]?.trim()}): using the embedded server`)
     return undefined
   }
+}
+
+/** Pulling an image has no deadline of its own; what comes too late is ended again. */
+async function withinDeadline<Started extends AsyncDisposable>(
+  starting: Promise<Started>,
+): Promise<Started> {
+  const timer = new AbortController()
+  const { signal } = timer
+  const late = sleep(containerDeadlineMs, 'late' as const, { signal })
+  const first = await Promise.race([starting, late]).finally(() => timer.abort())
+  if (first !== 'late') return first
+  // It may still come, or fail: neither concerns the tests any more.
+  starting.then(started => started[Symbol.asyncDispose]()).catch(() => undefined)
+  throw new Error(`the image was not there within ${containerDeadlineMs / 1000} s`)
 }
 
 async function startChild(

@@ -56,6 +56,8 @@ export class Supervisor {
 
   /** Resolves when the part answers its check. Throws a Refusal with its last lines otherwise. */
   async start(part: Part): Promise<void> {
+    this.#stopped.signal.throwIfAborted()
+    this.#options.signal.throwIfAborted()
     const log = new LogFile(join(this.#options.logsFolder, `${part.plan.name}.log`))
     const running = {
       part,
