@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { runInNewContext } from 'node:vm'
 
-// Runs terraform/modules/edge/steering.js as CloudFront does: headers in lower case, cookies by their
-// names, the key-value store and the crypto module as imports; then passes on what the origin request
-// policy lets through.
+// Runs terraform/modules/edge/steering.js as CloudFront does: headers in lower case, cookies by
+// their names, the key-value store and the crypto module as imports; then passes on what the origin
+// request policy lets through.
 interface Steering {
   readonly devMode?: string | undefined
   readonly cookie?: string | undefined

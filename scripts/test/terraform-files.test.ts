@@ -50,6 +50,17 @@ t.test('environments differ in their tfvars and the place of their state only', 
   t.match(read('terraform/environments/dev/backend.tf'), /use_lockfile = true/)
 })
 
+t.test('network and data are told nothing of what runs', async t => {
+  const main = read('terraform/environments/dev/main.tf')
+  for (const module of ['network', 'data']) {
+    const start = main.indexOf(`module "${module}"`)
+    const inputs = main.slice(start, main.indexOf('\n}\n', start))
+
+    t.ok(start > 0 && inputs.includes('source'), `there is ${module}`)
+    t.notMatch(inputs, /beta_services|stable|images|module\.compute|module\.observability/)
+  }
+})
+
 t.test('files are short, and variables few, typed and described', async t => {
   for (const file of files) {
     const lines = read(file).split('\n').length - 1

@@ -5,6 +5,10 @@ mock_provider "aws" {
     defaults = { region = "us-east-2" }
   }
 
+  mock_data "aws_ec2_managed_prefix_list" {
+    defaults = { id = "pl-cloudfront" }
+  }
+
   mock_data "aws_ip_ranges" {
     defaults = { cidr_blocks = ["192.0.2.0/24"] }
   }
