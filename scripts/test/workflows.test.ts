@@ -26,14 +26,16 @@ const whole = `on: push\njobs:\n  test:\n    uses: ./.github/workflows/test.yml\
 function untested(workflow: Workflow): string[] {
   // What can only be called is tested by its caller, which is looked at by itself.
   if (Object.keys(workflow.on).join() === 'workflow_call') return []
-  const isProof = (name: string) => {
-    const steps = stepsOf(workflow.jobs[name] ?? {}, workflows)
-    return steps.some(step => /\.ci\/run|release\.sh require/.test(step.run ?? ''))
-  }
-  const isPush = (job: Job) => stepsOf(job, workflows).some(step => /--push/.test(step.run ?? ''))
+  const runs = (job: Job, pattern: RegExp) =>
+    stepsOf(job, workflows).some(step => pattern.test(step.run ?? ''))
+  const isTest = (name: string) => runs(workflow.jobs[name] ?? {}, /\.ci\/run/)
+  // An earlier release was tested when it was new, and the called workflow refuses anything else.
+  const isEarlierRelease = (job: Job) =>
+    job.with?.['redeploy'] === true && runs(job, /release\.sh require/)
   return Object.entries(workflow.jobs)
-    .filter(([, job]) => isDeployment(job, workflows) || isPush(job))
-    .filter(([name]) => ![...jobsBefore(workflow, name)].some(isProof))
+    .filter(([, job]) => isDeployment(job, workflows) || runs(job, /--push/))
+    .filter(([name]) => ![...jobsBefore(workflow, name)].some(isTest))
+    .filter(([, job]) => !isEarlierRelease(job))
     .map(([name]) => name)
 }
 
@@ -125,6 +127,7 @@ t.test('migrations run before anything new does, and a failure brings the old ba
   const positionOf = (pattern: RegExp) => steps.findIndex(step => pattern.test(step.run ?? ''))
   const order = [
     /watch-alarms\.sh remember/,
+    /release\.sh require/,
     /migrate\.sh/,
     /roll-out\.sh "\$IMAGE_TAG"/,
     /npm run doctor/,
@@ -138,6 +141,7 @@ t.test('migrations run before anything new does, and a failure brings the old ba
     order,
     order.toSorted((a, b) => a - b),
   )
+  t.equal(steps[positionOf(/release\.sh require/)]?.if, 'inputs.redeploy')
   t.match(steps.at(-1)?.if, '!success()')
   t.match(environment?.jobs['deploy']?.concurrency, { 'cancel-in-progress': false })
 })
