@@ -3,17 +3,19 @@
 
 locals {
   environment = {
-    ALLOWED_ORIGINS        = join(",", concat(local.origins, ["https://${module.edge.hosts["api"]}"]))
-    CDN_DISTRIBUTION_ID    = module.edge.distributions["public"].id
-    CDN_URL                = "https://${module.edge.hosts["cdn"]}"
-    CLOUDFRONT_KEY_PAIR_ID = module.edge.signing_key_id
-    LOG_LEVEL              = var.log_level
-    NODE_ENV               = "production"
-    PRIVATE_CDN_URL        = "https://${module.edge.hosts["private_cdn"]}"
-    RATE_LIMIT_PROFILE     = var.rate_limit_profile
-    S3_BUCKET_ADMIN        = module.data.buckets["admin"].name
-    S3_BUCKET_PRIVATE      = module.data.buckets["private"].name
-    S3_BUCKET_PUBLIC       = module.data.buckets["public"].name
-    S3_REGION              = "us-east-2"
+    ALLOWED_ORIGINS         = join(",", concat(local.origins, ["https://${module.edge.hosts["api"]}"]))
+    CDN_DISTRIBUTION_ID     = module.edge.distributions["public"].id
+    CDN_URL                 = "https://${module.edge.hosts["cdn"]}"
+    CLOUDFRONT_KEY_PAIR_ID  = module.edge.signing_key_id
+    LOG_LEVEL               = var.log_level
+    NODE_ENV                = "production"
+    OTEL_TRACES_SAMPLER     = "parentbased_traceidratio"
+    OTEL_TRACES_SAMPLER_ARG = "0.1"
+    PRIVATE_CDN_URL         = "https://${module.edge.hosts["private_cdn"]}"
+    RATE_LIMIT_PROFILE      = var.rate_limit_profile
+    S3_BUCKET_ADMIN         = module.data.buckets["admin"].name
+    S3_BUCKET_PRIVATE       = module.data.buckets["private"].name
+    S3_BUCKET_PUBLIC        = module.data.buckets["public"].name
+    S3_REGION               = "us-east-2"
   }
 }

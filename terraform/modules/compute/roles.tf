@@ -30,12 +30,9 @@ locals {
 
   send_telemetry = [
     {
-      Sid    = "SendTraces"
-      Effect = "Allow"
-      Action = [
-        "xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules",
-        "xray:GetSamplingTargets", "xray:GetSamplingStatisticSummaries",
-      ]
+      Sid      = "SendTraces"
+      Effect   = "Allow"
+      Action   = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
       Resource = "*"
     },
     {

@@ -15,11 +15,6 @@ resource "aws_elasticache_parameter_group" "queue" {
     name  = "maxmemory-policy"
     value = "noeviction"
   }
-
-  parameter {
-    name  = "cluster-enabled"
-    value = "no"
-  }
 }
 
 resource "aws_elasticache_parameter_group" "cache" {
@@ -30,11 +25,6 @@ resource "aws_elasticache_parameter_group" "cache" {
   parameter {
     name  = "maxmemory-policy"
     value = "volatile-lru"
-  }
-
-  parameter {
-    name  = "cluster-enabled"
-    value = "no"
   }
 }
 
@@ -52,6 +42,7 @@ resource "aws_elasticache_replication_group" "queue" {
   engine_version       = "7.1"
   node_type            = var.queue.node_type
   parameter_group_name = aws_elasticache_parameter_group.queue.name
+  cluster_mode         = "disabled"
   port                 = 6379
 
   num_cache_clusters         = var.queue.nodes
@@ -83,6 +74,7 @@ resource "aws_elasticache_replication_group" "cache" {
   engine_version       = "7.1"
   node_type            = var.cache.node_type
   parameter_group_name = aws_elasticache_parameter_group.cache.name
+  cluster_mode         = "disabled"
   port                 = 6379
 
   num_cache_clusters         = var.cache.nodes

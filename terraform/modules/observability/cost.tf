@@ -1,5 +1,10 @@
-# A day above the limit, and a day unlike the ones before it (O10, property P31). Amazon's figures are
-# some hours old.
+# A day above the limit, and a day unlike the ones before it (O10, property P31), by the tag that
+# every resource of an environment has: an account may hold several. Amazon's figures are some hours
+# old, and know the tag once it is activated (terraform/README.md).
+
+locals {
+  environment_tag = trimprefix(var.name, "funmagic-")
+}
 
 resource "aws_budgets_budget" "daily" {
   name         = "${var.name}-daily"
@@ -7,6 +12,11 @@ resource "aws_budgets_budget" "daily" {
   time_unit    = "DAILY"
   limit_amount = tostring(var.daily_cost_limit_usd)
   limit_unit   = "USD"
+
+  cost_filter {
+    name   = "TagKeyValue"
+    values = [format("user:Environment$%s", local.environment_tag)]
+  }
 
   notification {
     comparison_operator       = "GREATER_THAN"
@@ -19,16 +29,20 @@ resource "aws_budgets_budget" "daily" {
   depends_on = [aws_sns_topic_policy.edge_alerts]
 }
 
-resource "aws_ce_anomaly_monitor" "services" {
-  name              = "${var.name}-services"
-  monitor_type      = "DIMENSIONAL"
-  monitor_dimension = "SERVICE"
+# A monitor of all services exists once in an account; one by tag, once in each environment.
+resource "aws_ce_anomaly_monitor" "environment" {
+  name         = var.name
+  monitor_type = "CUSTOM"
+
+  monitor_specification = jsonencode({
+    Tags = { Key = "Environment", Values = [local.environment_tag], MatchOptions = ["EQUALS"] }
+  })
 }
 
-resource "aws_ce_anomaly_subscription" "services" {
-  name             = "${var.name}-services"
+resource "aws_ce_anomaly_subscription" "environment" {
+  name             = var.name
   frequency        = "IMMEDIATE"
-  monitor_arn_list = [aws_ce_anomaly_monitor.services.arn]
+  monitor_arn_list = [aws_ce_anomaly_monitor.environment.arn]
 
   subscriber {
     type    = "SNS"

@@ -1,8 +1,9 @@
-# One topic in each of the two regions that have metrics of ours; both go to the same people.
+# One topic in each of the two regions that have metrics of ours; both go to the same people. Neither
+# is encrypted with Amazon's own key for SNS, with which alarms and budgets may not publish; what they
+# say is no secret.
 
 resource "aws_sns_topic" "alerts" {
-  name              = "${var.name}-alerts"
-  kms_master_key_id = "alias/aws/sns"
+  name = "${var.name}-alerts"
 }
 
 resource "aws_sns_topic_subscription" "alerts" {
@@ -13,8 +14,6 @@ resource "aws_sns_topic_subscription" "alerts" {
   endpoint  = each.key
 }
 
-# Not encrypted with Amazon's own key for SNS, which Budgets and Cost Explorer may not use; what
-# they say is no secret.
 resource "aws_sns_topic" "edge_alerts" {
   provider = aws.us_east_1
 

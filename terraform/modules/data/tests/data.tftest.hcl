@@ -108,8 +108,8 @@ run "redis" {
 
   assert {
     condition = alltrue([
-      for group in [aws_elasticache_parameter_group.queue, aws_elasticache_parameter_group.cache] :
-      contains([for parameter in group.parameter : "${parameter.name}=${parameter.value}"], "cluster-enabled=no")
+      for group in [aws_elasticache_replication_group.queue, aws_elasticache_replication_group.cache] :
+      group.cluster_mode == "disabled"
     ])
     error_message = "scripts over several keys need cluster mode off"
   }

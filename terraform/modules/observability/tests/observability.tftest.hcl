@@ -51,13 +51,15 @@ run "thresholds" {
   }
 
   assert {
-    condition     = aws_budgets_budget.daily.limit_amount == "100" && aws_budgets_budget.daily.time_unit == "DAILY"
+    condition = aws_budgets_budget.daily.limit_amount == "100" && aws_budgets_budget.daily.time_unit == "DAILY" && anytrue([
+      for filter in aws_budgets_budget.daily.cost_filter : filter.values == tolist(["user:Environment$test"])
+    ])
     error_message = "a day above 100 USD is told"
   }
 
   assert {
-    condition = aws_ce_anomaly_subscription.services.monitor_arn_list == tolist([aws_ce_anomaly_monitor.services.arn]) && (
-      aws_ce_anomaly_subscription.services.frequency == "IMMEDIATE"
+    condition = aws_ce_anomaly_subscription.environment.monitor_arn_list == tolist([aws_ce_anomaly_monitor.environment.arn]) && (
+      aws_ce_anomaly_subscription.environment.frequency == "IMMEDIATE"
     )
     error_message = "a cost out of pattern is told at once"
   }
