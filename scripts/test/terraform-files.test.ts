@@ -93,6 +93,20 @@ t.test('modules keep to themselves', async t => {
   }
 })
 
+t.test('no policy allows an action with a wildcard, wherever it is', async t => {
+  let denials = 0
+  for (const file of files) {
+    const lines = read(file).split('\n')
+    for (const [index, line] of lines.entries()) {
+      if (!/"[a-z0-9-]+:[A-Za-z]*\*"/.test(line)) continue
+      const before = lines.slice(Math.max(0, index - 3), index).join('\n')
+      t.match(before, /Effect += "Deny"/, `${file}:${index + 1} ${line.trim()}`)
+      denials++
+    }
+  }
+  t.ok(denials >= 3, 'requests without TLS are refused for every action')
+})
+
 t.test('what must not be lost cannot be destroyed by a plan', async t => {
   const resources = ['"aws_db_instance" "postgres"', '"aws_s3_bucket" "this"']
   const text = files

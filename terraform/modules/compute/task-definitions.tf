@@ -40,6 +40,12 @@ resource "aws_ecs_task_definition" "beta" {
     cpu_architecture        = "X86_64"
   }
 
+  # The only place that a process may write to, gone with the task. It keeps the permissions that the
+  # image gives /tmp where the image declares it (VOLUME /tmp).
+  volume {
+    name = "tmp"
+  }
+
   container_definitions = jsonencode([
     {
       name                   = each.key
@@ -47,6 +53,7 @@ resource "aws_ecs_task_definition" "beta" {
       essential              = true
       readonlyRootFilesystem = true
       stopTimeout            = local.stop_timeout_seconds
+      mountPoints            = [{ sourceVolume = "tmp", containerPath = "/tmp", readOnly = false }]
       portMappings           = [{ containerPort = var.routing.services[each.key].port, protocol = "tcp" }]
       linuxParameters        = { initProcessEnabled = true, capabilities = { drop = ["ALL"] } }
       ulimits                = [{ name = "nofile", softLimit = 65536, hardLimit = 65536 }]
