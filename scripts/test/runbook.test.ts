@@ -7,7 +7,7 @@ const root = join(import.meta.dirname, '../..')
 const read = (path: string) => readFileSync(join(root, path), 'utf8')
 const runbook = read('docs/runbook.md')
 
-/** Names as the runbook writes them: the parts that differ from resource to resource in brackets. */
+/** Names as the runbook writes them: what differs from resource to resource is in brackets. */
 function alarmNames(): string[] {
   const files = globSync('terraform/modules/observability/alarms*.tf', { cwd: root })
   return files.flatMap(file => {
