@@ -21,7 +21,9 @@ case ${1:-} in
     ;;
   watch)
     for ((poll = 0; poll < polls_max; poll++)); do
-      new=$(comm -13 "$before" <(ringing))
+      # On its own line, so that an answer that fails to come fails the watch.
+      now=$(ringing)
+      new=$(comm -13 "$before" <(printf '%s\n' "$now"))
       if [ -n "$new" ]; then
         echo "::error::Since the deployment these alarms ring: $(paste -sd ' ' <<< "$new")"
         exit 1

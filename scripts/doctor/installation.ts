@@ -1,5 +1,5 @@
 import { buckets } from '../local/object-store-plan.ts'
-import type { StackFile } from '../local/stack-file.ts'
+import type { Addresses } from '../local/stack-file.ts'
 
 /** Where the parts of an installation are, as a stranger can know it. */
 export interface Installation {
@@ -49,7 +49,7 @@ export function liveInstallation(options: LiveOptions): Installation {
 }
 
 /** What `npm start` has written into .local/stack.json. */
-export function localInstallation(stack: StackFile): Installation {
+export function localInstallation(stack: Addresses): Installation {
   const bucket = (name: string) => `${stack.s3.endpoint}/${name}`
   return {
     title: 'the local installation',
