@@ -5,7 +5,7 @@ import t, { type Test } from 'tap'
 
 const root = join(import.meta.dirname, '../..')
 const tag = 'a'.repeat(40)
-const hasJq = spawnSync('jq', ['--version']).status === 0
+const hasJq = spawnSync('bash', ['-c', 'command -v jq']).status === 0
 const skip = hasJq ? false : 'there is no jq here, which the runners of GitHub have'
 
 /** What AWS answers, by the words of the command; whatever is not named gets an empty answer. */
