@@ -27,7 +27,9 @@ export interface TestOutcome extends Outcome {
   readonly resources: ReadonlyMap<string, readonly Resource[]>
 }
 
-const program = 'terraform'
+// The test runner hooks itself into every Node program below it, which a provider may be and must
+// not notice; env takes the hook off again.
+const program = ['env', '-u', 'NODE_OPTIONS', 'terraform'] as const
 const tree = join(import.meta.dirname, '../..')
 const initDeadlineMs = 120_000
 const runDeadlineMs = 300_000
@@ -43,7 +45,7 @@ export class TerraformWorkspace implements AsyncDisposable {
 
   /** A fresh copy of terraform/; or why Terraform cannot run here. Faults of ours throw. */
   static async open(): Promise<TerraformWorkspace | string> {
-    const version = await promisify(execFile)(program, ['version']).catch(() => undefined)
+    const version = await promisify(execFile)(program[3], ['version']).catch(() => undefined)
     if (version === undefined) return 'there is no terraform on the path'
     const folder = await mkdtemp(join(tmpdir(), 'funmagic-terraform-'))
     const workspace = new TerraformWorkspace(folder)
@@ -107,7 +109,8 @@ export class TerraformWorkspace implements AsyncDisposable {
     options: { deadlineMs?: number; onLine?: (line: string) => void } = {},
   ): Promise<Outcome> {
     const { promise, resolve, reject } = Promise.withResolvers<Outcome>()
-    const child = spawn(program, parameters, {
+    const [command, ...prefix] = program
+    const child = spawn(command, [...prefix, ...parameters], {
       cwd: this.pathOf(root),
       env: { ...process.env, CHECKPOINT_DISABLE: '1', TF_IN_AUTOMATION: '1' },
       stdio: ['ignore', 'pipe', 'pipe'],
