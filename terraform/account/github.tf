@@ -9,10 +9,11 @@ resource "aws_iam_openid_connect_provider" "github" {
 locals {
   subjects = merge(
     {
-      build = "repo:${var.repository}:ref:refs/heads/main"
-      plan  = "repo:${var.repository}:pull_request"
+      build = ["repo:${var.repository}:ref:refs/heads/main"]
+      # Pull requests show their plan; the drift check plans on main.
+      plan = ["repo:${var.repository}:pull_request", "repo:${var.repository}:ref:refs/heads/main"]
     },
-    { for environment in var.environments : "deploy-${environment}" => "repo:${var.repository}:environment:${environment}" },
+    { for environment in var.environments : "deploy-${environment}" => ["repo:${var.repository}:environment:${environment}"] },
   )
 }
 

@@ -19,8 +19,10 @@ run "account" {
     condition = alltrue([
       for role in aws_iam_role.github : alltrue([
         for statement in jsondecode(role.assume_role_policy).Statement :
-        !strcontains(statement.Condition.StringEquals["token.actions.githubusercontent.com:sub"], "*") &&
-        startswith(statement.Condition.StringEquals["token.actions.githubusercontent.com:sub"], "repo:${var.repository}:") &&
+        alltrue([
+          for subject in statement.Condition.StringEquals["token.actions.githubusercontent.com:sub"] :
+          !strcontains(subject, "*") && startswith(subject, "repo:${var.repository}:")
+        ]) &&
         statement.Condition.StringEquals["token.actions.githubusercontent.com:aud"] == "sts.amazonaws.com"
       ])
     ])
@@ -28,10 +30,10 @@ run "account" {
   }
 
   assert {
-    condition = (
+    condition = join(
+      ",",
       jsondecode(aws_iam_role.github["deploy-production"].assume_role_policy).Statement[0].Condition.StringEquals["token.actions.githubusercontent.com:sub"]
-      == "repo:${var.repository}:environment:production"
-    )
+    ) == "repo:${var.repository}:environment:production"
     error_message = "production is deployed only from its environment, behind its approval"
   }
 

@@ -21,7 +21,7 @@ cache = { node_type = "cache.r6g.large", nodes = 2 }
 
 replica_region = "us-west-2"
 
-# The account's registry; deployments pass the tag with -var or TF_VAR_images.
+# The account's registry; deployments pass the tag with -var.
 images = { registry = "123456789012.dkr.ecr.us-east-2.amazonaws.com/funmagic", tag = "0000000" }
 
 stable = { instance_type = "t3.large", instances = 2, disk_gib = 50 }

@@ -21,7 +21,7 @@ cache = { node_type = "cache.t4g.small", nodes = 1 }
 
 replica_region = ""
 
-# The account's registry; deployments pass the tag with -var or TF_VAR_images.
+# The account's registry; deployments pass the tag with -var.
 images = { registry = "123456789012.dkr.ecr.us-east-2.amazonaws.com/funmagic", tag = "0000000" }
 
 stable = { instance_type = "t3.medium", instances = 1, disk_gib = 50 }

@@ -68,6 +68,7 @@ locals {
     collector = local.stable_collector
     environment = join("\n", [
       for name, value in merge(local.service_environment, {
+        SERVED_BY                   = "stable"
         OTEL_EXPORTER_OTLP_ENDPOINT = "http://collector:4318"
         OTEL_RESOURCE_ATTRIBUTES    = "deployment.environment.name=${local.stage},funmagic.group=stable"
       }) : "${name}=${value}"

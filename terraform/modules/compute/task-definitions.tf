@@ -61,6 +61,7 @@ resource "aws_ecs_task_definition" "beta" {
 
       environment = [
         for name, value in merge(local.service_environment, {
+          SERVED_BY                   = "beta"
           PORT                        = tostring(var.routing.services[each.key].port)
           OTEL_SERVICE_NAME           = each.key
           OTEL_EXPORTER_OTLP_ENDPOINT = "http://127.0.0.1:4318"
