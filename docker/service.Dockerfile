@@ -99,6 +99,9 @@ WORKDIR /app/services/${SERVICE}
 # and leaves the compile cache, which is bound to this user, this Node and this V8 flag.
 RUN --network=none /bin/sh -c 'said=$(node --max-semi-space-size=4 --import @funmagic/runtime/telemetry src/main.ts); \
   code=$?; echo "$said" | grep -q "DATABASE_URL is not set" && test "$code" = 1 || { echo "$said"; exit 1; }'
+# The one writable folder of a read-only container. Declared here, a volume that Fargate mounts
+# keeps the permissions of the image's /tmp.
+VOLUME /tmp
 # Exec form: signals reach Node itself. `init: true` and ECS put an init in front of it.
 CMD ["node", "--max-semi-space-size=4", "--import", "@funmagic/runtime/telemetry", "src/main.ts"]
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
