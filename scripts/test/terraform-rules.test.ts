@@ -51,7 +51,7 @@ if (typeof workspace === 'string') {
 
   t.test(
     'Property: for the cookies that browsers send, the rules do what explain says',
-    async () => {
+    async t => {
       fc.assert(
         fc.property(pathText(), headerText(), browserCookies(), (path, devMode, cookie) => {
           const request = { path, devMode, cookie }
@@ -59,10 +59,11 @@ if (typeof workspace === 'string') {
         }),
         { numRuns: 3_000 },
       )
+      t.pass('3,000 requests')
     },
   )
 
-  t.test('Property: behind the edge function, the rules do so for whatever is sent', async () => {
+  t.test('Property: behind the edge function, the rules do so for whatever is sent', async t => {
     await fc.assert(
       fc.asyncProperty(pathText(), headerText(), anyCookies(), async (path, devMode, cookie) => {
         const request = { path, devMode, cookie }
@@ -71,6 +72,7 @@ if (typeof workspace === 'string') {
       }),
       { numRuns: 3_000 },
     )
+    t.pass('3,000 requests')
   })
 
   t.test('a cookie that only looks like the beta cookie goes to the stable group', async t => {
