@@ -62,7 +62,7 @@ export function servicePart(context: PlanContext, name: ServiceName): Part {
       RATE_LIMIT_PROFILE: 'development',
       WORKER_GRACE_MS: '5000',
       // Longer than the simulated load balancer takes to notice, which asks once a second.
-      DRAIN_MS: '1500',
+      DRAIN_MS: '2500',
       ...inherited,
       ...storeVariables(stores),
       HOST: host,

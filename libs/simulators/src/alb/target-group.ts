@@ -70,7 +70,7 @@ export class TargetGroup {
     const deadline = Date.now() + this.#options.waitMs
     let failure: NotConnected = { kind: 'refused' }
     do {
-      for (const target of this.#candidates()) {
+      for (const target of this.#candidates(Date.now() + retryEveryMs >= deadline)) {
         const request = send(target.url, this.#agent)
         const outcome = await connect(request, this.#options.connectTimeoutMs, signal)
         if (outcome === 'connected') return { kind: 'connected', request }
@@ -89,9 +89,14 @@ export class TargetGroup {
     await this.#checks
   }
 
-  #candidates(): Target[] {
+  /**
+   * The healthy targets in turn. Without one the request waits, because a target that drains would
+   * take it and may be gone before it answers; at the end of the wait all are tried, as ALB does.
+   */
+  #candidates(isLastTry: boolean): Target[] {
     const healthy = this.#targets.filter(target => target.isHealthy)
-    const usable = healthy.length > 0 ? healthy : this.#targets
+    const usable = healthy.length > 0 || !isLastTry ? healthy : this.#targets
+    if (usable.length === 0) return []
     const first = this.#turn++ % usable.length
     return [...usable.slice(first), ...usable.slice(0, first)]
   }
