@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { readFile, readdir } from 'node:fs/promises'
 import { join, dirname } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import { PrismaPg } from '@prisma/adapter-pg'
 import { bindMigrationAwareSqlAdapterFactory } from '@prisma/driver-adapter-utils'
 import * as engine from '@prisma/schema-engine-wasm/schema_engine_bg'
@@ -12,6 +13,8 @@ const migrationsFolder = join(packageFolder, 'prisma/migrations')
 const schemaFolder = join(packageFolder, 'prisma/schema')
 const filters = { externalTables: [], externalEnums: [] }
 const migrationLockKey = 7_262_310_419
+const turnTimeoutMs = 60_000
+const turnPauseMs = 50
 
 /**
  * Applies the migrations that the database has not seen, in order, with Prisma's own schema
@@ -21,8 +24,7 @@ export async function applyMigrations(url: string): Promise<string[]> {
   const client = new pg.Client({ connectionString: url })
   await client.connect()
   try {
-    await client.query(`SET lock_timeout = '60s'`)
-    await client.query('SELECT pg_advisory_lock($1)', [migrationLockKey])
+    await takeTurn(client)
     await using opened = await openEngine(url)
     const migrationsList = await readMigrations()
     const applied = await opened.schemaEngine.applyMigrations({ migrationsList, filters })
@@ -30,6 +32,23 @@ export async function applyMigrations(url: string): Promise<string[]> {
   } finally {
     await client.end()
   }
+}
+
+/**
+ * Asks again and again instead of waiting in the lock: CREATE INDEX CONCURRENTLY of the run that
+ * has it waits for every statement under way, and the two would wait for each other.
+ */
+async function takeTurn(client: pg.Client): Promise<void> {
+  const giveUpAtMs = performance.now() + turnTimeoutMs
+  while (performance.now() < giveUpAtMs) {
+    const { rows } = await client.query<{ taken: boolean }>(
+      'SELECT pg_try_advisory_lock($1) AS taken',
+      [migrationLockKey],
+    )
+    if (rows[0]?.taken) return
+    await wait(turnPauseMs)
+  }
+  throw new Error(`another run has been migrating for ${turnTimeoutMs} ms`)
 }
 
 /**
