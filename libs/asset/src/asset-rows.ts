@@ -2,12 +2,13 @@ import assert from 'node:assert/strict'
 import { newId, type AssetId, type UserId } from '@funmagic/contract/ids'
 import { sql } from '@funmagic/database/sql'
 import type { Transaction } from '@funmagic/database/transaction'
-import type { Asset, NewAsset } from './asset.ts'
+import { derivativePresets, type Asset, type NewAsset } from './asset.ts'
+import { isPicture } from './media-types.ts'
 
 /** The columns of `assets` by the names that the code uses. */
 export const assetColumns = sql`
   id, user_id AS "userId", module, bucket, storage_key AS "storageKey", visibility, filename,
-  mime_type AS "mimeType", size AS "sizeBytes", sha256, width, height,
+  mime_type AS "mimeType", size AS "sizeBytes", sha256, width, height, derivatives, thumbhash,
   task_id AS "taskId", task_output AS "taskOutput", version,
   created_at AS "createdAt", published_at AS "publishedAt"`
 
@@ -20,16 +21,23 @@ export type AssetEvent =
 export async function insertAsset(tx: Transaction, asset: NewAsset): Promise<Asset | undefined> {
   const { rows } = await tx.query<Asset>(sql`
     INSERT INTO assets (id, user_id, module, bucket, storage_key, filename, mime_type, size,
-      sha256, width, height, task_id, task_output)
+      sha256, width, height, derivatives, thumbhash, derivatives_due_at, task_id, task_output)
     VALUES (${asset.id}, ${asset.userId}, ${asset.module}, ${asset.bucket}::asset_bucket,
       ${asset.storageKey}, ${asset.filename}, ${asset.mimeType}, ${asset.sizeBytes},
-      ${asset.sha256}, ${asset.width}, ${asset.height}, ${asset.taskId}, ${asset.taskOutput})
+      ${asset.sha256}, ${asset.width}, ${asset.height},
+      ${asset.derivatives}, ${asset.thumbhash}, ${lacksDerivatives(asset) ? sql`now()` : null},
+      ${asset.taskId}, ${asset.taskOutput})
     ON CONFLICT (task_id, task_output) DO NOTHING
     RETURNING ${assetColumns}
   `)
   const [inserted] = rows
   if (inserted) await recordEvent(tx, asset.id, { type: 'created' })
   return inserted
+}
+
+/** The sweeper makes what is missing; nothing can be made of what is no picture. */
+function lacksDerivatives({ mimeType, derivatives }: NewAsset): boolean {
+  return isPicture(mimeType) && derivatives.length < derivativePresets.length
 }
 
 /** Adds to the history that answers who could see an asset, and when (A2). */

@@ -10,6 +10,10 @@ export interface Place {
   readonly key: string
 }
 
+/** The smaller pictures that are made of a picture, by name: no other size is ever made (A12). */
+export const derivativePresets = ['thumb', 'card'] as const
+export type DerivativePreset = (typeof derivativePresets)[number]
+
 /** A file that somebody is about to own: checked bytes at a private place. */
 export interface NewAsset {
   readonly id: AssetId
@@ -23,6 +27,10 @@ export interface NewAsset {
   readonly sha256: string
   readonly width: number | null
   readonly height: number | null
+  /** The presets that are stored beside it, under keys made by derivativeKey. */
+  readonly derivatives: readonly DerivativePreset[]
+  /** A blur to show while the picture loads (npm thumbhash), base64. */
+  readonly thumbhash: string | null
   readonly taskId: TaskId | null
   /** The place of an output among the outputs of its task. */
   readonly taskOutput: number | null

@@ -58,6 +58,8 @@ export async function storeOutput(store: ObjectStore, file: ProducedFile): Promi
     sizeBytes: bytes.length,
     sha256,
     ...(bytes === received ? size : await checkOutput(bytes, mimeType)),
+    derivatives: [],
+    thumbhash: null,
     taskId: file.taskId,
     taskOutput: file.index,
   }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createHash, randomInt } from 'node:crypto'
 import type { OutputMimeType } from '@funmagic/contract/asset'
 import { isId, type AssetId, type TaskId, type UploadId, type UserId } from '@funmagic/contract/ids'
-import type { BucketRole, Place } from './asset.ts'
+import type { BucketRole, DerivativePreset, Place } from './asset.ts'
 import { extensionOf, isPicture } from './media-types.ts'
 import type { ObjectHeaders } from './object-store.ts'
 
@@ -46,6 +46,11 @@ export function freshPublicPlace(asset: Owner & { readonly id: AssetId }): Place
 export function quarantinePlace(uploadId: UploadId): Place {
   assert(isId(uploadId), 'an upload id is part of a key')
   return { bucket: 'private', key: `quarantine/${uploadId}` }
+}
+
+/** Where a smaller picture of an asset lies: beside it, wherever that is (A12). */
+export function derivativeKey(storageKey: string, preset: DerivativePreset): string {
+  return `${storageKey.replace(/\.[a-z0-9]+$/, '')}.${preset}.webp`
 }
 
 const cacheControls: Readonly<Record<BucketRole, string>> = {

@@ -5,7 +5,15 @@ import type { AssetView } from '@funmagic/contract/asset'
 import type { UserId } from '@funmagic/contract/ids'
 import { AppError } from '@funmagic/contract/problem'
 import type { UserRole } from '@funmagic/contract/user'
-import { adminUrlLifeSeconds, placeOf, signedUrlLifeSeconds, type Asset } from './asset.ts'
+import {
+  adminUrlLifeSeconds,
+  placeOf,
+  signedUrlLifeSeconds,
+  type Asset,
+  type DerivativePreset,
+  type Place,
+} from './asset.ts'
+import { derivativeKey } from './object-keys.ts'
 import type { ObjectStore } from './object-store.ts'
 
 // The only code that makes addresses of assets (A7). They are made when somebody reads them and
@@ -57,19 +65,35 @@ export function createAssetLinks(settings: LinkSettings, now: () => number = Dat
 
   const resolveUrl = async (asset: Asset, viewer: Viewer): Promise<ResolvedUrl> => {
     refuseUnlessVisible(asset, viewer)
-    switch (asset.bucket) {
+    return resolvePlace(placeOf(asset))
+  }
+
+  const resolvePlace = async (place: Place): Promise<ResolvedUrl> => {
+    switch (place.bucket) {
       case 'public':
-        return { url: `${cdn}/${asset.storageKey}`, expiresAt: null }
+        return { url: `${cdn}/${place.key}`, expiresAt: null }
       case 'private':
-        return signer.sign(asset.storageKey)
+        return signer.sign(place.key)
       case 'admin':
-        return presign(settings.store, asset, now)
+        return presign(settings.store, place, now)
     }
+  }
+
+  /** Smaller pictures lie beside their asset, so they have the same kind of address. */
+  const findDerivative = async (asset: Asset, preset: DerivativePreset): Promise<string | null> => {
+    if (!asset.derivatives.includes(preset)) return null
+    const key = derivativeKey(asset.storageKey, preset)
+    return (await resolvePlace({ bucket: asset.bucket, key })).url
   }
 
   const toAssetView = async (asset: Asset, viewer: Viewer): Promise<AssetView> => {
     const { url, expiresAt } = await resolveUrl(asset, viewer)
-    return describe(asset, viewer, { url, urlExpiresAt: expiresAt?.toISOString() ?? null })
+    return describe(asset, viewer, {
+      url,
+      urlExpiresAt: expiresAt?.toISOString() ?? null,
+      thumbnailUrl: await findDerivative(asset, 'thumb'),
+      cardUrl: await findDerivative(asset, 'card'),
+    })
   }
 
   const toAssetViews = async (assets: readonly Asset[], viewer: Viewer): Promise<AssetView[]> => {
@@ -112,20 +136,20 @@ function isVisibleTo(asset: Asset, viewer: Viewer): boolean {
 
 async function presign(
   store: ObjectStore | undefined,
-  asset: Asset,
+  place: Place,
   now: () => number,
 ): Promise<ResolvedUrl> {
   if (store === undefined) throw new AppError('NOT_FOUND')
   const expiresAt = new Date(now() + adminUrlLifeSeconds * 1000)
   const terms = { expiresInSeconds: adminUrlLifeSeconds }
-  return { url: await store.presignDownload(placeOf(asset), terms), expiresAt }
+  return { url: await store.presignDownload(place, terms), expiresAt }
 }
 
 /** What a task did is its owner's business: others see the picture, not the task. */
 function describe(
   asset: Asset,
   viewer: Viewer,
-  link: Pick<AssetView, 'url' | 'urlExpiresAt'>,
+  links: Pick<AssetView, 'url' | 'urlExpiresAt' | 'thumbnailUrl' | 'cardUrl'>,
 ): AssetView {
   return {
     id: asset.id,
@@ -136,8 +160,8 @@ function describe(
     width: asset.width,
     height: asset.height,
     sha256: asset.sha256,
-    ...link,
-    thumbnailUrl: null,
+    ...links,
+    thumbhash: asset.thumbhash,
     taskId: viewer?.id === asset.userId ? asset.taskId : null,
     createdAt: asset.createdAt.toISOString(),
     publishedAt: asset.publishedAt?.toISOString() ?? null,

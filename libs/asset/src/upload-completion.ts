@@ -131,6 +131,8 @@ async function storePicture(
     sha256,
     width,
     height,
+    derivatives: [],
+    thumbhash: null,
     taskId: null,
     taskOutput: null,
   }

@@ -78,6 +78,8 @@ export async function createAsset(
       sha256: sha256(bytes),
       width: 8,
       height: 8,
+      derivatives: [],
+      thumbhash: null,
       taskId: task?.id ?? null,
       taskOutput: task?.output ?? null,
     }),

@@ -3,6 +3,7 @@ import t from 'tap'
 import { outputMimeTypes } from '@funmagic/contract/asset'
 import { newId } from '@funmagic/contract/ids'
 import {
+  derivativeKey,
   freshPrivatePlace,
   freshPublicPlace,
   headersFor,
@@ -26,6 +27,17 @@ t.test('keys have the shape of their bucket and name their owner', async t => {
     key: new RegExp(`^public/shared/${userId}/[0-9a-z]{26}/${id}\\.webp$`),
   })
   t.same(quarantinePlace(id), { bucket: 'private', key: `quarantine/${id}` })
+})
+
+t.test('a smaller picture lies beside its asset, wherever that is', async t => {
+  const id = newId()
+  const placeKeys = [freshPrivatePlace(owner).key, freshPublicPlace({ ...owner, id }).key]
+
+  for (const key of placeKeys) {
+    const stem = key.slice(0, -'.webp'.length)
+    t.equal(derivativeKey(key, 'thumb'), `${stem}.thumb.webp`)
+    t.equal(derivativeKey(key, 'card'), `${stem}.card.webp`)
+  }
 })
 
 t.test('a fresh place was never used before, and a derived one is the same each time', async t => {

@@ -30,6 +30,8 @@ function makeAsset(facts: Partial<Asset> = {}): Asset {
     sha256: '0'.repeat(64),
     width: 1,
     height: 1,
+    derivatives: [],
+    thumbhash: null,
     taskId,
     taskOutput: 0,
     version: 1,
@@ -170,6 +172,8 @@ t.test(
       url: `https://cdn.example.test/${published.storageKey}`,
       urlExpiresAt: null,
       thumbnailUrl: null,
+      cardUrl: null,
+      thumbhash: null,
       taskId,
       createdAt: '2026-11-21T12:00:00.000Z',
       publishedAt: '2026-11-21T12:00:00.000Z',
@@ -181,6 +185,30 @@ t.test(
     )
   },
 )
+
+t.test('smaller pictures have the address that their asset has, beside it', async t => {
+  const links = createAssetLinks(settings, () => noon)
+  const facts = {
+    derivatives: ['thumb', 'card'],
+    thumbhash: '3OcRJYB4d3h/iIeHeEh3eIhw+j3A',
+  } as const
+
+  const own = await links.toAssetView(makeAsset(facts), owner)
+  const shared = await links.toAssetView({ ...published, ...facts }, undefined)
+  const half = await links.toAssetView(makeAsset({ derivatives: ['card'] }), owner)
+
+  const beside = (url: string, preset: string) => url.replace(/\.png.*$/, `.${preset}.webp`)
+  for (const [view, preset, url] of [
+    [own, 'thumb', own.thumbnailUrl],
+    [own, 'card', own.cardUrl],
+  ] as const) {
+    t.ok(url?.startsWith(`${beside(view.url, preset)}?Expires=`), `${preset} is signed`)
+  }
+  t.equal(shared.thumbnailUrl, beside(shared.url, 'thumb'))
+  t.equal(shared.cardUrl, beside(shared.url, 'card'))
+  t.equal(own.thumbhash, facts.thumbhash)
+  t.equal(half.thumbnailUrl, null)
+})
 
 t.test('a long list of views lets other work go on', async t => {
   const links = createAssetLinks(settings)

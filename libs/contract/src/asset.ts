@@ -58,7 +58,15 @@ export const AssetView = Type.Object({
   sha256: Type.String(),
   url: Type.String({ description: 'On cdn when public, signed on private-cdn when private' }),
   urlExpiresAt: Type.Union([Type.String({ format: 'date-time' }), Type.Null()]),
-  thumbnailUrl: Type.Union([Type.String(), Type.Null()]),
+  thumbnailUrl: Type.Union([Type.String(), Type.Null()], {
+    description: 'WebP within 256 × 256; null while there is none. Lives as long as url does',
+  }),
+  cardUrl: Type.Union([Type.String(), Type.Null()], {
+    description: 'WebP of at most 640 pixels a side; null while there is none',
+  }),
+  thumbhash: Type.Union([Type.String(), Type.Null()], {
+    description: 'ThumbHash of the picture in base64, to show while it loads',
+  }),
   taskId: Type.Union([Id, Type.Null()]),
   createdAt: Type.String({ format: 'date-time' }),
   publishedAt: Type.Union([Type.String({ format: 'date-time' }), Type.Null()]),

@@ -48,6 +48,8 @@ export async function complete(database: Database, taskId: TaskId): Promise<Asse
       sha256: 'b'.repeat(64),
       width: 64,
       height: 64,
+      derivatives: [],
+      thumbhash: null,
       taskId,
       taskOutput: 0,
     })
