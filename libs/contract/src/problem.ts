@@ -25,6 +25,10 @@ export const problemKinds = {
     status: 400,
     message: 'Idempotency-Key must be 1 to 255 printable ASCII characters.',
   },
+  INVALID_QUOTE: {
+    status: 400,
+    message: 'The quoteToken is not one that we gave you. Ask for a new quote.',
+  },
   UNAUTHORIZED: { status: 401, message: 'Sign in first.' },
   INVALID_EMAIL_OR_PASSWORD: { status: 401, message: 'The email or the password is wrong.' },
   INSUFFICIENT_CREDITS: { status: 402, message: 'There are not enough credits for this.' },
@@ -43,6 +47,7 @@ export const problemKinds = {
   TOOL_INACTIVE: { status: 409, message: 'This tool is switched off.' },
   STEP_ORDER: { status: 409, message: 'The step before this one has not completed.' },
   USER_ALREADY_EXISTS: { status: 409, message: 'There is an account with this email already.' },
+  QUOTE_EXPIRED: { status: 410, message: 'The quote has expired. Ask for a new one.' },
   TICKET_EXPIRED: { status: 410, message: 'The upload ticket has expired. Ask for a new one.' },
   PAYLOAD_TOO_LARGE: { status: 413, message: 'The body is larger than allowed.' },
   QUOTA_EXCEEDED: { status: 413, message: 'This would exceed your storage quota.' },
@@ -53,6 +58,10 @@ export const problemKinds = {
   IMAGE_INVALID: { status: 422, message: 'The picture cannot be read.' },
   IMAGE_TOO_LARGE: { status: 422, message: 'The picture has more pixels or frames than allowed.' },
   INVALID_INPUT: { status: 422, message: 'The tool cannot work with this input.' },
+  QUOTE_MISMATCH: {
+    status: 422,
+    message: 'The quote is for another tool or step. Ask for a quote for this one.',
+  },
   IDEMPOTENCY_MISMATCH: {
     status: 422,
     message: 'This Idempotency-Key was used with another body. Use a new key.',

@@ -22,17 +22,59 @@ export const TaskInput = Type.Object(
 )
 export type TaskInput = Static<typeof TaskInput>
 
-/** Body of POST /api/tasks and POST /api/quotes (T4). */
+const order = {
+  toolSlug: Type.String({ minLength: 1, maxLength: 64, examples: ['background-remove'] }),
+  stepId: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+  parentTaskId: Type.Optional(Id),
+  input: TaskInput,
+}
+
+/** Body of POST /api/tasks (T4). */
 export const SubmitTask = Type.Object(
   {
-    toolSlug: Type.String({ minLength: 1, maxLength: 64, examples: ['background-remove'] }),
-    stepId: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
-    parentTaskId: Type.Optional(Id),
-    input: TaskInput,
+    ...order,
+    quoteToken: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 1024,
+        description: 'Of POST /api/quotes: the quoted price holds, and the version it was for runs',
+      }),
+    ),
   },
   { additionalProperties: false },
 )
 export type SubmitTask = Static<typeof SubmitTask>
+
+/** Body of POST /api/quotes: that of a task which might follow (C5). */
+export const AskQuote = Type.Object(order, { additionalProperties: false })
+export type AskQuote = Static<typeof AskQuote>
+
+/** What a person wants to know before the click (C5). */
+export const QuoteView = Type.Object({
+  creditsCost: Type.Integer({ description: 'Credits that the task will cost when it completes' }),
+  quoteToken: Type.String(),
+  expiresAt: Type.String({ format: 'date-time' }),
+  balance: Type.Integer({ description: 'Credits free to spend' }),
+  isAffordable: Type.Boolean(),
+  charges: Type.Object(
+    {
+      completed: Type.Integer(),
+      failed: Type.Integer(),
+      canceledBeforeStart: Type.Integer(),
+      canceledWhileRunning: Type.Integer({ description: 'At most' }),
+    },
+    { description: 'What is paid in the end, by how the task ends' },
+  ),
+  wait: Type.Union([
+    Type.Object({
+      p50Seconds: Type.Number(),
+      p90Seconds: Type.Number(),
+      basedOn: Type.Integer({ description: 'Recent tasks of this step that were counted' }),
+    }),
+    Type.Null(),
+  ]),
+})
+export type QuoteView = Static<typeof QuoteView>
 
 /** Why a task did not complete; codes are listed in docs/task-states.md. */
 export const TaskFailure = Type.Object({ code: Type.String(), message: Type.String() })

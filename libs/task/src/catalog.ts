@@ -32,6 +32,13 @@ export type NewToolType = Omit<ToolType, 'id'> & { readonly description?: string
 
 const toolsMax = 500
 const configForm = Compile(ToolConfig)
+export const toolTypeFields = {
+  id: true,
+  name: true,
+  displayName: true,
+  icon: true,
+  color: true,
+} as const
 const select = {
   id: true,
   slug: true,
@@ -41,7 +48,7 @@ const select = {
   creditsCost: true,
   isActive: true,
   version: true,
-  toolType: { select: { id: true, name: true, displayName: true, icon: true, color: true } },
+  toolType: { select: toolTypeFields },
 } as const
 
 /** The tools that users see, by title. */
@@ -66,7 +73,8 @@ type ToolRow = Omit<Tool, 'type' | 'config'> & {
   readonly toolType: ToolType
 }
 
-function toTool({ toolType, config, ...row }: ToolRow): Tool {
+/** Throws for a config that is not of the form: nothing writes such a one. */
+export function toTool({ toolType, config, ...row }: ToolRow): Tool {
   if (!configForm.Check(config)) throw new Error(`the config of tool ${row.slug} is not valid`)
   return { ...row, config, type: toolType }
 }

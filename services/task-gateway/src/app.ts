@@ -8,6 +8,8 @@ import {
   requireUser,
   type SessionPluginOptions,
 } from '@funmagic/session/require-user'
+import type { OrderDeps } from './orders.ts'
+import { askQuote } from './routes/ask-quote.ts'
 import { cancelTask } from './routes/cancel-task.ts'
 import { getTask } from './routes/get-task.ts'
 import { getTool } from './routes/get-tool.ts'
@@ -22,6 +24,7 @@ export interface GatewayDeps {
   readonly limits: RateLimits
   readonly database: Database
   readonly links: AssetLinks
+  readonly orders: Pick<OrderDeps, 'quotes' | 'timeouts'>
   readonly submission: SubmissionDeps
 }
 
@@ -43,11 +46,13 @@ export async function buildApp(deps: GatewayDeps): Promise<HttpServer> {
   })
 
   const taskViews = createTaskViews({ database, links })
+  const orders = { database, links, ...deps.orders }
   const { announcer, events } = submission
   await app.register(async signedIn => {
     // Before the body is read: a stranger learns nothing about what is wrong with it.
     signedIn.addHook('onRequest', requireUser)
-    await signedIn.register(submitTask, { database, links, taskViews, ...submission })
+    await signedIn.register(askQuote, { orders })
+    await signedIn.register(submitTask, { orders, taskViews, ...submission })
     await signedIn.register(listTasks, { database, taskViews })
     await signedIn.register(getTask, { database, taskViews })
     await signedIn.register(cancelTask, { database, taskViews, announcer, events })

@@ -101,6 +101,13 @@ export const GatewayConfig = Type.Object({
   cookie: SessionCookieSettings,
   limits: LimitSettings,
   cdn: CdnSettings,
+  secretKey: setting(
+    Type.String({
+      minLength: 32,
+      description: 'Seals the keys of the providers, and signs quotes',
+    }),
+    { env: 'SECRET_KEY', secret: true },
+  ),
   tasks: TaskSettings,
   dispatch: DispatchSettings,
   sweep: SweepSettings,

@@ -17,6 +17,7 @@ import { GatewayConfig } from './config.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { createEvents, type Events } from './events.ts'
 import { Repeat } from '@funmagic/runtime/repeat'
+import { createQuotes } from './quotes.ts'
 import { sample } from './jobs/sample.ts'
 import { sweep } from './jobs/sweep.ts'
 
@@ -55,7 +56,8 @@ await run('task-gateway', async (environment, lifecycle) => {
     }),
     database,
     links: createAssetLinks(config.cdn),
-    submission: { dispatcher, announcer, events, timeouts: config.tasks },
+    orders: { quotes: createQuotes(config.secretKey), timeouts: config.tasks },
+    submission: { dispatcher, announcer, events },
   })
   await app.listen({ host: config.http.host, port: config.http.port })
   lifecycle.onStop('server', drain)

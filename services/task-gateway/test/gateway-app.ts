@@ -20,6 +20,7 @@ import { createTestTool, type TestTool } from '@funmagic/task/testing'
 import { createAnnouncer } from '../src/announcer.ts'
 import { buildApp } from '../src/app.ts'
 import { createEvents } from '../src/events.ts'
+import { createQuotes } from '../src/quotes.ts'
 
 interface Teardown {
   teardown(work: () => unknown): void
@@ -44,6 +45,7 @@ export async function openGateway(t: Teardown, profile: RateLimitProfile = 'deve
   const events = createEvents(metrics, logger)
   const announcer = createAnnouncer({ database, redis, events })
   const nudges = { count: 0 }
+  const clock = { aheadMs: 0 }
   const { app } = await buildApp({
     server: { logger, metrics, http: httpSettings, health: {} },
     session: {
@@ -59,12 +61,11 @@ export async function openGateway(t: Teardown, profile: RateLimitProfile = 'deve
       privateKey: newPrivateKey(),
       windowSeconds: 300,
     }),
-    submission: {
-      dispatcher: { nudge: () => void (nudges.count += 1) },
-      announcer,
-      events,
+    orders: {
+      quotes: createQuotes('a secret of this test only', () => Date.now() + clock.aheadMs),
       timeouts: { stepDefaultSeconds: 300, queueAllowanceSeconds: 600 },
     },
+    submission: { dispatcher: { nudge: () => void (nudges.count += 1) }, announcer, events },
   })
   t.teardown(async () => {
     await app.close()
@@ -78,6 +79,7 @@ export async function openGateway(t: Teardown, profile: RateLimitProfile = 'deve
     events,
     announcer,
     nudges,
+    clock,
     tools: await addTools(database),
   }
 }

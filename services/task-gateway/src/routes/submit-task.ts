@@ -1,43 +1,27 @@
-import type { UserId } from '@funmagic/contract/ids'
-import { AppError, problems } from '@funmagic/contract/problem'
+import { problems } from '@funmagic/contract/problem'
 import { SubmitTask, SubmittedTask, type TaskView } from '@funmagic/contract/task'
-import type { ToolStep } from '@funmagic/contract/tool'
-import type { Database } from '@funmagic/database/client'
 import { inTransaction } from '@funmagic/database/transaction'
 import { reserve } from '@funmagic/ledger/reservations'
 import type { RoutePlugin } from '@funmagic/runtime/http-server'
 import { IdempotencyHeaders } from '@funmagic/runtime/idempotency'
 import { userOf } from '@funmagic/session/require-user'
-import { findTool, readStep, requireStepOrder, type Tool } from '@funmagic/task/catalog'
-import {
-  findReplay,
-  recordTask,
-  requestHashOf,
-  type NewTask,
-  type Submission,
-} from '@funmagic/task/submission'
+import { findReplay, recordTask, requestHashOf, type Submission } from '@funmagic/task/submission'
 import type { Announcer } from '../announcer.ts'
 import type { Dispatcher } from '../dispatcher.ts'
 import type { Events } from '../events.ts'
-import { readInput, type InputDeps } from '../input-reader.ts'
+import { checkOrder, type Order, type OrderDeps } from '../orders.ts'
 import type { TaskViews } from '../task-views.ts'
 
-/** What a submission sets going, and for how long. */
+/** What a submission sets going. */
 export interface SubmissionDeps {
   readonly dispatcher: Pick<Dispatcher, 'nudge'>
   readonly announcer: Announcer
   readonly events: Events
-  readonly timeouts: TaskTimeouts
 }
 
-interface SubmitTaskDeps extends SubmissionDeps, InputDeps {
+interface SubmitTaskDeps extends SubmissionDeps {
+  readonly orders: OrderDeps
   readonly taskViews: TaskViews
-}
-
-/** A task has its step's time to run, and this allowance to wait in the queue before. */
-export interface TaskTimeouts {
-  readonly stepDefaultSeconds: number
-  readonly queueAllowanceSeconds: number
 }
 
 /**
@@ -60,12 +44,8 @@ export const submitTask: RoutePlugin<SubmitTaskDeps> = async (app, deps) => {
     },
     async (request, reply) => {
       const user = userOf(request)
-      const submission = await submitOnce(deps, {
-        userId: user.id,
-        requestId: request.id,
-        key: request.headers['idempotency-key'],
-        body: request.body,
-      })
+      const order = { userId: user.id, requestId: request.id, body: request.body }
+      const submission = await submitOnce(deps.orders, order, request.headers['idempotency-key'])
       const { task } = submission
       if (submission.kind === 'recorded') {
         deps.dispatcher.nudge()
@@ -81,33 +61,33 @@ export const submitTask: RoutePlugin<SubmitTaskDeps> = async (app, deps) => {
 const submitProblems = problems(
   'VALIDATION_FAILED',
   'INVALID_IDEMPOTENCY_KEY',
+  'INVALID_QUOTE',
   'UNAUTHORIZED',
   'INSUFFICIENT_CREDITS',
   'NOT_FOUND',
   'TOOL_INACTIVE',
   'STEP_ORDER',
+  'QUOTE_EXPIRED',
   'INVALID_INPUT',
+  'QUOTE_MISMATCH',
   'IDEMPOTENCY_MISMATCH',
   'RATE_LIMITED',
 )
 
-interface Order {
-  readonly userId: UserId
-  readonly requestId: string
-  readonly key: string | undefined
-  readonly body: SubmitTask
-}
-
 /** A repeat is answered from the record, whatever has become of the tool or the picture since. */
-async function submitOnce(deps: SubmitTaskDeps, order: Order): Promise<Submission> {
-  const { database } = deps
-  const { userId, key } = order
+async function submitOnce(
+  orders: OrderDeps,
+  order: Order,
+  key: string | undefined,
+): Promise<Submission> {
+  const { database } = orders
+  const { userId } = order
   const idempotency =
     key === undefined ? undefined : { key, requestHash: requestHashOf(order.body) }
   const earlier = idempotency && (await findReplay(database, { userId, ...idempotency }))
   if (earlier !== undefined) return { kind: 'replayed', task: earlier }
 
-  const { task, description } = await checkOrder(deps, order)
+  const { task, description } = await checkOrder(orders, order)
   return inTransaction(database, tx =>
     recordTask(tx, { ...task, idempotency }, ({ taskId, deadlineAt }) =>
       reserve(tx, {
@@ -119,36 +99,6 @@ async function submitOnce(deps: SubmitTaskDeps, order: Order): Promise<Submissio
       }),
     ),
   )
-}
-
-async function checkOrder(
-  { database, links, timeouts }: SubmitTaskDeps,
-  { userId, requestId, body }: Order,
-): Promise<{ task: NewTask; description: string }> {
-  const { parentTaskId } = body
-  const tool = await readActiveTool(database, body.toolSlug)
-  const step = readStep(tool, body.stepId)
-  await requireStepOrder(database, { userId, tool, step, parentTaskId })
-  const given = { userId, tool, step, parentTaskId, input: body.input }
-  const input = await readInput({ database, links }, given)
-  const creditsCost = step.cost
-  const timeoutMs = timeoutMsOf(step, timeouts)
-  return {
-    task: { userId, tool, step, creditsCost, input, parentTaskId, requestId, timeoutMs },
-    description: `${tool.title}: ${step.name}`,
-  }
-}
-
-async function readActiveTool(database: Database, slug: string): Promise<Tool> {
-  const tool = await findTool(database, slug)
-  if (tool === undefined) throw new AppError('NOT_FOUND', { details: { field: 'toolSlug' } })
-  if (!tool.isActive) throw new AppError('TOOL_INACTIVE')
-  return tool
-}
-
-function timeoutMsOf(step: ToolStep, timeouts: TaskTimeouts): number {
-  const stepSeconds = step.timeoutSeconds ?? timeouts.stepDefaultSeconds
-  return (stepSeconds + timeouts.queueAllowanceSeconds) * 1000
 }
 
 /** Addresses are relative to the API, so that they hold behind any host that leads to it. */
