@@ -31,6 +31,12 @@ export const providerSeeds = {
     type: 'fal',
     simulatorPath: '/fal',
   },
+  tripo: {
+    id: '019aa000-0000-7000-8000-000000000004',
+    name: 'Tripo',
+    type: 'tripo',
+    simulatorPath: '/tripo/v2/openapi',
+  },
 } as const satisfies Partial<Record<ProviderType, ProviderSeed>>
 
 export interface ProviderAccess {

@@ -33,7 +33,7 @@ const types: readonly NewToolType[] = [
   },
 ]
 
-// The seeds give the cost of `image-gen` (20 credits); the other two costs are chosen here.
+// The seeds give the costs of `image-gen` (20) and `3d-gen` (30); the others are chosen here.
 const removeBackground: ToolStep = {
   id: 'background-remove',
   name: 'Remove background',
@@ -52,6 +52,16 @@ const generateImage: ToolStep = {
   providerModel: 'gpt-image-1.5',
   cost: 20,
   timeoutSeconds: 300,
+}
+
+const buildModel: ToolStep = {
+  id: '3d-gen',
+  name: '3D Generation',
+  type: '3d-gen',
+  providerId: providerSeeds.tripo.id,
+  providerModel: 'tripo-v2',
+  cost: 30,
+  timeoutSeconds: 600,
 }
 
 const buildPointCloud: ToolStep = {
@@ -78,10 +88,11 @@ const tools: readonly Omit<NewTool, 'isActive'>[] = [
   {
     slug: 'figme',
     title: 'FigMe',
-    description: 'Describe a picture, or upload one, and have it made in a style that you choose.',
+    description:
+      'Describe a picture, or upload one, have it made in a style, and then into a 3D model.',
     typeName: 'figme',
     config: {
-      steps: [generateImage],
+      steps: [generateImage, buildModel],
       styleReferences: [
         { id: 'style-anime', name: 'Anime', prompt: 'Transform into anime style' },
         {

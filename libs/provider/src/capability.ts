@@ -52,7 +52,15 @@ export const capabilities: Readonly<Record<ProviderType, readonly Capability[]>>
       promptCharactersMax: 0,
     },
   ],
-  tripo: [],
+  tripo: [
+    {
+      stepType: '3d-gen',
+      modelPrefix: '',
+      picture: 'required',
+      prompt: 'refused',
+      promptCharactersMax: 0,
+    },
+  ],
   google: [],
 }
 

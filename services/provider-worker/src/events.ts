@@ -36,7 +36,7 @@ export interface TaskEnd {
   readonly error: unknown
 }
 
-export type SideWork = 'lease' | 'progress' | 'announcement' | 'cancel' | 'cleanup'
+export type SideWork = 'lease' | 'progress' | 'announcement' | 'cancel' | 'cleanup' | 'extra output'
 
 /** Failures that a person has to look into (V-8). */
 const operatorCodes: readonly FailureCode[] = ['PROVIDER_NOT_CONFIGURED', 'INTERNAL_ERROR']

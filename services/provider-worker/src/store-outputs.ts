@@ -1,39 +1,54 @@
-import { storeOutput } from '@funmagic/asset/ingest'
+import { storeOutput, type StoredOutput } from '@funmagic/asset/ingest'
 import type { ObjectStore } from '@funmagic/asset/object-store'
 import { AppError } from '@funmagic/contract/problem'
 import type { FailureCode } from '@funmagic/task/task-state'
 import type { Account } from './accounts.ts'
 import type { Attempt } from './attempt.ts'
+import type { Events } from './events.ts'
 import { fetchOutput, type FetchedOutput } from './fetch-output.ts'
 import type { ProviderOutput } from './providers/provider.ts'
 import { TaskFault } from './verdict.ts'
 
 export interface StoreDeps {
   readonly store: ObjectStore
+  readonly events: Pick<Events, 'sideWorkFailed'>
   readonly limits: { readonly outputBytesMax: number; readonly outputTimeoutMs: number }
 }
 
 /**
  * Takes the outputs in: fetched, checked and stored as private objects, one after the other so
- * that one is in memory at a time. They become assets only when the task completes (TR17).
+ * that one is in memory at a time. They become assets only when the task completes (TR17). What
+ * the provider made beside what was asked for is left out when it cannot be had.
  */
 export async function storeOutputs(
   deps: StoreDeps,
   attempt: Attempt,
   made: { readonly account: Account; readonly outputs: readonly ProviderOutput[] },
 ): Promise<void> {
-  const { task, signal } = attempt
   for (const [index, output] of made.outputs.entries()) {
-    const { bytes, mimeType } = await takeIn(deps, made.account, { output, signal })
-    signal.throwIfAborted()
-    const { userId, toolSlug: module, id: taskId } = task
     try {
-      attempt.stored.push(
-        await storeOutput(deps.store, { userId, module, taskId, index, bytes, mimeType }),
-      )
+      attempt.stored.push(await keep(deps, attempt, { account: made.account, output, index }))
     } catch (error) {
-      throw asFault(error)
+      const isNeeded = output.kind === 'bytes' || output.isExtra !== true
+      if (isNeeded || attempt.signal.aborted) throw error
+      deps.events.sideWorkFailed(attempt.task, 'extra output', error)
     }
+  }
+}
+
+async function keep(
+  deps: StoreDeps,
+  { task, signal }: Attempt,
+  made: { readonly account: Account; readonly output: ProviderOutput; readonly index: number },
+): Promise<StoredOutput> {
+  const { account, output, index } = made
+  const { bytes, mimeType } = await takeIn(deps, account, { output, signal })
+  signal.throwIfAborted()
+  const { userId, toolSlug: module, id: taskId } = task
+  try {
+    return await storeOutput(deps.store, { userId, module, taskId, index, bytes, mimeType })
+  } catch (error) {
+    throw asFault(error)
   }
 }
 

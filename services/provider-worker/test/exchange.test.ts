@@ -115,7 +115,7 @@ t.test('each status has one meaning', async t => {
   const meanings = [
     [301, 'bad_response'],
     [400, 'rejected'],
-    [401, 'misconfigured'],
+    [401, 'unauthorized'],
     [402, 'misconfigured'],
     [403, 'misconfigured'],
     [404, 'misconfigured'],

@@ -205,8 +205,8 @@ t.test('what the provider said is kept for operators, and not told to the owner'
     sql`SELECT error, provider_response AS response FROM task_payloads WHERE task_id = ${taskId}`,
   )
   t.match(payload, {
-    error: /^misconfigured: submit was answered with 401/,
-    response: { failure: { kind: 'misconfigured', status: 401 } },
+    error: /^unauthorized: submit was answered with 401/,
+    response: { failure: { kind: 'unauthorized', status: 401 } },
   })
   t.notMatch((await readTask(runner, taskId)).error?.message, /401|key/i)
 })

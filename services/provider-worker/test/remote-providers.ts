@@ -13,6 +13,7 @@ export interface RemoteProviders {
   readonly openaiUrl: string
   readonly replicateUrl: string
   readonly falUrl: string
+  readonly tripoUrl: string
   /** Says what the next matching calls are to do. */
   script(script: Script): Promise<void>
   /** What was really asked of them: the oracle. */
@@ -37,6 +38,7 @@ export async function openProviders(): Promise<RemoteProviders> {
     openaiUrl: `${url}/openai/v1`,
     replicateUrl: `${url}/replicate/v1`,
     falUrl: `${url}/fal`,
+    tripoUrl: `${url}/tripo/v2/openapi`,
     script: async script => {
       const headers = { 'content-type': 'application/json' }
       await control('scripts', { method: 'POST', headers, body: JSON.stringify(script) })

@@ -5,7 +5,7 @@ import t from 'tap'
 import { assertBooks, callsOf, createRunner, eventsOf, readTask, rowsOf } from './runner.ts'
 import { submitTask } from './worker-world.ts'
 
-for (const tool of ['fal', 'openai', 'replicate'] as const) {
+for (const tool of ['fal', 'openai', 'replicate', 'tripo'] as const) {
   t.test(`a task at ${tool} completes with an asset of its owner, paid for once`, async t => {
     const runner = await createRunner(t)
     const taskId = await submitTask(runner, { tool })
@@ -25,6 +25,36 @@ for (const tool of ['fal', 'openai', 'replicate'] as const) {
     await assertBooks(t, runner, 1)
   })
 }
+
+t.test(
+  'a model is kept under its own type, with the picture that the provider made of it',
+  async t => {
+    const runner = await createRunner(t)
+    const taskId = await submitTask(runner, { tool: 'tripo' })
+
+    await runner.run(taskId)
+
+    const assets = sql`SELECT mime_type AS type, task_output AS place FROM assets
+    WHERE task_id = ${taskId} ORDER BY task_output`
+    t.strictSame(await rowsOf(runner, assets), [
+      { type: 'model/gltf-binary', place: 0 },
+      { type: 'image/webp', place: 1 },
+    ])
+  },
+)
+
+t.test('a model without a picture of it is a model all the same', async t => {
+  const runner = await createRunner(t)
+  await runner.providers.script({ provider: 'tripo', mode: 'missing-preview' })
+  const taskId = await submitTask(runner, { tool: 'tripo' })
+
+  await runner.run(taskId)
+
+  const { status, output } = await readTask(runner, taskId)
+  t.equal(status, 'completed')
+  t.equal(output?.assetIds.length, 1)
+  await assertBooks(t, runner, 1)
+})
 
 t.test('its owner is told of every stage, in order, and of one end', async t => {
   const runner = await createRunner(t)

@@ -19,6 +19,7 @@ t.test('a stopping worker hands back, however often the task was tried', async t
 const kinds: [FailureKind, boolean][] = [
   ['rejected', true],
   ['failed', true],
+  ['unauthorized', true],
   ['misconfigured', true],
   ['bad_response', true],
   ['expired', true],

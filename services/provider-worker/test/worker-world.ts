@@ -30,7 +30,7 @@ export interface World {
   readonly providers: RemoteProviders
   readonly userId: UserId
   readonly assetId: AssetId
-  readonly tools: Readonly<Record<'fal' | 'openai' | 'replicate', Tool>>
+  readonly tools: Readonly<Record<'fal' | 'openai' | 'replicate' | 'tripo', Tool>>
 }
 
 export async function createWorld(t: Test): Promise<World> {
@@ -99,7 +99,7 @@ async function createTools(
   providers: RemoteProviders,
 ): Promise<World['tools']> {
   const credentials = await openCredentials(secretKey)
-  const save = async (type: 'fal' | 'openai' | 'replicate', baseUrl: string) => {
+  const save = async (type: keyof World['tools'], baseUrl: string) => {
     const id = newId()
     await saveProvider(database, credentials, { id, name: type, type, apiKey: 'a-key', baseUrl })
     return id
@@ -126,6 +126,13 @@ async function createTools(
       stepType: 'point-cloud',
       providerId: await save('replicate', providers.replicateUrl),
       providerModel: `vufinder/vggt-1b:${version}`,
+    }),
+    tripo: await createTestTool(database, {
+      slug: 'sculptor',
+      cost,
+      stepType: '3d-gen',
+      providerId: await save('tripo', providers.tripoUrl),
+      providerModel: 'tripo-v2',
     }),
   }
 }

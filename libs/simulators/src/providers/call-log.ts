@@ -1,5 +1,5 @@
 import { createHash, type Hash } from 'node:crypto'
-import { type Mode, type Operation, type Provider, providers } from './scripts.ts'
+import type { Mode, Operation, Provider } from './scripts.ts'
 
 export interface Call {
   readonly provider: Provider
@@ -73,11 +73,8 @@ export class CallLog {
 }
 
 function freshTallies(): Record<Provider, Tally> {
-  const [openai, replicate, fal] = providers.map(() => {
-    return { submits: 0, attempts: 0, open: 0, openMax: 0 }
-  })
-  if (!openai || !replicate || !fal) throw new Error('A provider has no tally')
-  return { openai, replicate, fal }
+  const fresh = (): Tally => ({ submits: 0, attempts: 0, open: 0, openMax: 0 })
+  return { openai: fresh(), replicate: fresh(), fal: fresh(), tripo: fresh(), google: fresh() }
 }
 
 /** A digest of an input: of its fields in any order, and of the bytes of its files. */

@@ -4,7 +4,7 @@ import type { Workshop } from '../pictures/workshop.ts'
 import { deliver } from './deliveries.ts'
 import type { FileStore } from './file-store.ts'
 import { InputError, readInput } from './inputs.ts'
-import { type Job, ScriptedFailure } from './jobs.ts'
+import { type Job, ModerationBlock, ScriptedFailure } from './jobs.ts'
 import type { WorkMode } from './scripts.ts'
 
 /** A failure in fal's form: a list of errors, each with a place, a sentence and a type. */
@@ -77,6 +77,10 @@ export function failureOf(job: Job<unknown>): FalFailure {
   }
   const { failure } = job
   if (failure instanceof FalFailure) return failure
+  if (failure instanceof ModerationBlock) {
+    const sentence = 'The content could not be processed because it was flagged by a checker.'
+    return new FalFailure(422, 'content_policy_violation', sentence, 'image_url')
+  }
   if (failure instanceof ScriptedFailure) {
     return new FalFailure(422, 'no_media_generated', 'The model produced no media.')
   }

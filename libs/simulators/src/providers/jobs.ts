@@ -40,6 +40,9 @@ interface JobOrder<Result> {
 /** A script said that the job is to fail. */
 export class ScriptedFailure extends Error {}
 
+/** A script said that what was asked for is against the provider's rules. */
+export class ModerationBlock extends ScriptedFailure {}
+
 const jobsMax = 1_000
 const steps = 4
 
@@ -120,6 +123,7 @@ export class Jobs<Result> {
     }
     if (order.part.mode === 'stuck') await forever(signal)
     if (order.part.mode === 'fail') throw new ScriptedFailure('The simulator was told to fail')
+    if (order.part.mode === 'moderated') throw new ModerationBlock('The content is not allowed')
     const result = await work
     signal.throwIfAborted()
     return result

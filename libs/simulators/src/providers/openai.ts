@@ -112,7 +112,7 @@ async function answer(
       return
     }
     const waiting = sleep(part.latencyMs ?? studio.latencyMs, undefined, { ref: false })
-    if (part.mode === 'fail') {
+    if (part.mode === 'fail' || part.mode === 'moderated') {
       await waiting
       return sendError(reply, { status: 400, body: moderationBlocked.body })
     }

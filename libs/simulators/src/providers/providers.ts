@@ -9,6 +9,7 @@ import { FileStore } from './file-store.ts'
 import { registerOpenAi } from './openai.ts'
 import { registerReplicate } from './replicate.ts'
 import { Script, Scripts } from './scripts.ts'
+import { registerTripo } from './tripo.ts'
 
 export interface ProvidersOptions extends ListenOptions {
   /** How long a piece of work takes in all, unless a script says otherwise. */
@@ -17,13 +18,14 @@ export interface ProvidersOptions extends ListenOptions {
   readonly log?: Log
 }
 
-/** The three providers, and the hands of whoever tells them what to do. */
+/** The providers, and the hands of whoever tells them what to do. */
 export interface Providers extends AsyncDisposable {
   readonly url: string
   /** What goes into the official clients in place of their own addresses. */
   readonly openaiUrl: string
   readonly replicateUrl: string
   readonly falUrl: string
+  readonly tripoUrl: string
   /** Says what the next matching calls are to do; scripts are used up in order. */
   script(...scripts: Script[]): void
   clearScripts(): void
@@ -37,7 +39,7 @@ const defaultDrainMs = 500
 const workplaces = 2
 const bodyBytesMax = 96 * 1024 * 1024
 
-/** Starts the simulators of OpenAI, Replicate and fal on one port, one path prefix each. */
+/** Starts the simulators of OpenAI, Replicate, fal and Tripo on one port, one path prefix each. */
 export async function startProviders(options: ProvidersOptions = {}): Promise<Providers> {
   const studio: Studio = {
     scripts: new Scripts(),
@@ -53,6 +55,7 @@ export async function startProviders(options: ProvidersOptions = {}): Promise<Pr
     openaiUrl: `${url}/openai/v1`,
     replicateUrl: `${url}/replicate/v1`,
     falUrl: `${url}/fal`,
+    tripoUrl: `${url}/tripo/v2/openapi`,
     script: (...scripts) => scripts.forEach(script => studio.scripts.add(script)),
     clearScripts: () => studio.scripts.clear(),
     calls: () => studio.calls.report(),
@@ -79,8 +82,10 @@ async function buildApp(studio: Studio, log: Log): Promise<FastifyInstance> {
   app.register(async scope => registerOpenAi(scope, studio), { prefix: '/openai/v1' })
   app.register(async scope => registerReplicate(scope, studio), { prefix: '/replicate/v1' })
   app.register(async scope => registerFal(scope, studio), { prefix: '/fal' })
+  app.register(async scope => registerTripo(scope, studio), { prefix: '/tripo/v2/openapi' })
   registerDeliveries(app, studio.files, '/replicate/delivery')
   registerDeliveries(app, studio.files, '/fal/files')
+  registerDeliveries(app, studio.files, '/tripo/files')
   await app.ready()
   return app
 }

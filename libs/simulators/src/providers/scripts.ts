@@ -20,13 +20,15 @@ const exchangeModes = [
 const workModes = [
   'ok',
   'fail',
+  'moderated',
   'stuck',
   'invalid-output',
   'missing-output',
+  'missing-preview',
   'redirect-output',
   'link-local-output',
 ] as const
-export const providers = ['openai', 'replicate', 'fal'] as const
+export const providers = ['openai', 'replicate', 'fal', 'tripo', 'google'] as const
 export const operations = ['submit', 'status', 'result', 'cancel', 'upload', 'download'] as const
 
 export type ExchangeMode = (typeof exchangeModes)[number]

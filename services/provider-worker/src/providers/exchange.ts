@@ -145,7 +145,8 @@ async function readBounded(response: Response, bytesMax: number): Promise<Uint8A
 
 /** What a status means where the vendor says nothing more. */
 export function kindOfStatus(status: number, notFound: FailureKind = 'misconfigured'): FailureKind {
-  if (status === 401 || status === 402 || status === 403) return 'misconfigured'
+  if (status === 401) return 'unauthorized'
+  if (status === 402 || status === 403) return 'misconfigured'
   if (status === 404 || status === 410) return notFound
   if (status === 408 || status === 425 || status >= 500) return 'unavailable'
   if (status === 429) return 'throttled'

@@ -24,7 +24,12 @@ export interface SubmittedCall {
 /** A result as the provider hands it out. An address is the provider's word: not yet trusted. */
 export type ProviderOutput =
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
-  | { readonly kind: 'address'; readonly url: string }
+  | {
+      readonly kind: 'address'
+      readonly url: string
+      /** Made beside what was asked for: a task does not fail for the want of it. */
+      readonly isExtra?: boolean
+    }
 
 /** Some vendors queue the call and give it an id, others answer with the result. */
 export type Submission =
@@ -64,7 +69,9 @@ export const failureKinds = {
   rejected: { isFinal: true, code: 'PROVIDER_REJECTED' },
   /** It took the call and gave it up for reasons of its own, after tries of its own. */
   failed: { isFinal: true, code: 'PROVIDER_UNAVAILABLE' },
-  /** It refuses our key, our account or our model: an operator has to act. */
+  /** It refuses our key: revoked, or never one of its own. An operator has to act. */
+  unauthorized: { isFinal: true, code: 'PROVIDER_NOT_CONFIGURED' },
+  /** It refuses our account or our model, or we asked what it cannot do: an operator has to act. */
   misconfigured: { isFinal: true, code: 'PROVIDER_NOT_CONFIGURED' },
   /** It answered with something else than it documents. */
   bad_response: { isFinal: true, code: 'PROVIDER_BAD_RESPONSE' },

@@ -4,13 +4,14 @@ import { openFal } from './fal.ts'
 import { openOpenaiImages } from './openai-images.ts'
 import type { Provider } from './provider.ts'
 import { openReplicate } from './replicate.ts'
+import { openTripo } from './tripo.ts'
 
 /** The adapters, by the type of a provider; a type without one cannot be run yet. */
 const adapters: Readonly<Record<ProviderType, ((account: ProviderAccount) => Provider) | null>> = {
   fal: openFal,
   openai: openOpenaiImages,
   replicate: openReplicate,
-  tripo: null,
+  tripo: openTripo,
   google: null,
 }
 
