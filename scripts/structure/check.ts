@@ -1,4 +1,5 @@
 import { checkAmounts } from './amounts.ts'
+import { checkAssetAddresses } from './asset-addresses.ts'
 import { checkComments } from './comments.ts'
 import { checkControlFlow } from './control-flow.ts'
 import { checkCycles } from './cycles.ts'
@@ -25,6 +26,7 @@ const rules: readonly ((workspace: Workspace) => Finding[])[] = [
   checkDuplicates,
   checkSideEffects,
   checkTables,
+  checkAssetAddresses,
   checkControlFlow,
   checkAmounts,
   checkComments,

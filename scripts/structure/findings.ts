@@ -5,6 +5,7 @@ export type Rule =
   | 'adjacent-parameters'
   | 'any'
   | 'arrow-export'
+  | 'asset-address'
   | 'banner'
   | 'barrel'
   | 'cast'

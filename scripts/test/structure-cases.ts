@@ -23,6 +23,30 @@ const timers = "import { setTimeout as wait } from 'node:timers/promises'"
 const repeated = distinct(12).join('')
 
 export const violations: readonly StructureCase[] = [
+  {
+    rule: 'asset-address',
+    files: { [service]: 'export const f = (a: Asset) => `${config.cdnUrl}/${a.storageKey}`' },
+  },
+  {
+    rule: 'asset-address',
+    files: { [service]: "export const f = (key: string) => config.privateCdnUrl + '/' + key" },
+  },
+  {
+    rule: 'asset-address',
+    files: { [service]: 'export const f = (key: string) => new URL(key, cdnUrl)' },
+  },
+  {
+    rule: 'asset-address',
+    files: { [service]: 'export const f = (key: string) => `https://cdn.funmagic.ai/${key}`' },
+  },
+  {
+    rule: 'asset-address',
+    files: { [service]: 'export const f = () => store.presignDownload(place, terms)' },
+  },
+  {
+    rule: 'asset-address',
+    files: { 'libs/asset/src/catalog.ts': "import '@aws-sdk/cloudfront-signer'" },
+  },
   { rule: 'syntax', files: { [src]: 'export const = 1' } },
   { rule: 'file-length', files: { [src]: `export const one = 1\n${lines(401)}` } },
   {
@@ -211,6 +235,16 @@ export const violations: readonly StructureCase[] = [
 
 /** The nearest lawful neighbours of the violations: none of these is a finding of the rule. */
 export const lawful: readonly StructureCase[] = [
+  {
+    rule: 'asset-address',
+    files: {
+      'libs/asset/src/resolve-url.ts': 'export const f = (key: string) => `${cdnUrl}/${key}`',
+    },
+  },
+  {
+    rule: 'asset-address',
+    files: { [service]: 'export const links = createAssetLinks({ cdnUrl: config.cdnUrl })' },
+  },
   { rule: 'file-length', files: { [src]: `export const one = 1\n${lines(400)}` } },
   {
     rule: 'line-width',

@@ -70,11 +70,16 @@ export function headersFor(bucket: BucketRole, mimeType: OutputMimeType): Object
   }
 }
 
+/** All that a user keeps to himself lies in here, and nothing of anybody else (A8). */
+export function privateFolder(userId: UserId): string {
+  assert(isId(userId), 'the owner is part of a key')
+  return `private/${userId}/`
+}
+
 function privatePlace(owner: Owner, name: string): Place {
-  assert(isId(owner.userId), 'the owner is part of a key')
   assert(modulePattern.test(owner.module), 'the module is part of a key')
   const file = `${name}.${extensionOf(owner.mimeType)}`
-  return { bucket: 'private', key: `private/${owner.userId}/${owner.module}/${file}` }
+  return { bucket: 'private', key: `${privateFolder(owner.userId)}${owner.module}/${file}` }
 }
 
 function randomName(): string {

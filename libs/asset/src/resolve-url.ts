@@ -1,6 +1,4 @@
-import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { getSignedUrl } from '@aws-sdk/cloudfront-signer'
 import type { AssetView } from '@funmagic/contract/asset'
 import type { UserId } from '@funmagic/contract/ids'
 import { AppError } from '@funmagic/contract/problem'
@@ -8,28 +6,23 @@ import type { UserRole } from '@funmagic/contract/user'
 import {
   adminUrlLifeSeconds,
   placeOf,
-  signedUrlLifeSeconds,
   type Asset,
   type DerivativePreset,
   type Place,
 } from './asset.ts'
-import { derivativeKey } from './object-keys.ts'
+import { derivativeKey, privateFolder } from './object-keys.ts'
 import type { ObjectStore } from './object-store.ts'
+import { LinkSigner, type SignedFolder, type SigningSettings } from './signed-links.ts'
 
 // The only code that makes addresses of assets (A7). They are made when somebody reads them and
 // never stored: a private one is good for at most 15 minutes, and a public one only until the
 // asset is unpublished.
 
-export interface LinkSettings {
+export interface LinkSettings extends SigningSettings {
   /** https://cdn…: serves the public bucket. */
   readonly cdnUrl: string
   /** https://private-cdn…: serves private/ of the private bucket, to signed requests only. */
   readonly privateCdnUrl: string
-  readonly keyPairId: string
-  /** PEM of an RSA-2048 or ECDSA P-256 key. */
-  readonly privateKey: string
-  /** How long a signed address stays the same, so that browsers find it in their cache (TR3). */
-  readonly windowSeconds: number
   /** For admin-private assets; without it they have no address. */
   readonly store?: ObjectStore | undefined
 }
@@ -53,6 +46,11 @@ export interface AssetLinks {
   /** The asset with its address, as this viewer may see it. NOT_FOUND when not at all. */
   toAssetView(asset: Asset, viewer: Viewer): Promise<AssetView>
   toAssetViews(assets: readonly Asset[], viewer: Viewer): Promise<AssetView[]>
+  /**
+   * What lets a browser fetch all that its user keeps to himself by unsigned addresses, for 15
+   * minutes: for galleries (A8). The folder is where those addresses begin.
+   */
+  signGallery(userId: UserId): SignedFolder & { readonly folderUrl: string }
   /** The storage key behind an address on our own hosts; undefined for any other address (A14). */
   findKey(url: string): string | undefined
 }
@@ -61,7 +59,7 @@ export interface AssetLinks {
 export function createAssetLinks(settings: LinkSettings, now: () => number = Date.now): AssetLinks {
   const cdn = originOf(settings.cdnUrl)
   const privateCdn = originOf(settings.privateCdnUrl)
-  const signer = new Signer({ ...settings, origin: privateCdn }, now)
+  const signer = new LinkSigner(privateCdn, settings, now)
 
   const resolveUrl = async (asset: Asset, viewer: Viewer): Promise<ResolvedUrl> => {
     refuseUnlessVisible(asset, viewer)
@@ -106,11 +104,19 @@ export function createAssetLinks(settings: LinkSettings, now: () => number = Dat
     return views
   }
 
-  return { resolveUrl, toAssetView, toAssetViews, findKey: url => findKey(url, [cdn, privateCdn]) }
+  return {
+    resolveUrl,
+    toAssetView,
+    toAssetViews,
+    signGallery: userId => {
+      const folder = privateFolder(userId)
+      return { ...signer.signFolder(folder), folderUrl: `${privateCdn}/${folder}` }
+    },
+    findKey: url => findKey(url, [cdn, privateCdn]),
+  }
 }
 
 const signaturesPerTurn = 16
-const signaturesKeptMax = 10_000
 
 /** Keys begin at the root of a distribution, so an address with a path would lose it. */
 function originOf(address: string): string {
@@ -173,69 +179,4 @@ function findKey(url: string, origins: readonly string[]): string | undefined {
   if (parsed === null || !origins.includes(parsed.origin)) return undefined
   if (parsed.username !== '' || parsed.password !== '') return undefined
   return parsed.pathname.slice(1)
-}
-
-/**
- * The SDK's types admit a PEM only, but its code hands the key to node:crypto as it is, which
- * takes a parsed one: 0.8 ms instead of 2.6 ms for RSA-2048. test/resolve-url.test.ts guards it.
- */
-interface CloudFrontSigner {
-  getSignedUrl(input: {
-    url?: string
-    keyPairId: string
-    privateKey: KeyObject | string | Buffer
-    dateLessThan?: string | number | Date
-  }): string
-}
-const cloudFront: CloudFrontSigner = { getSignedUrl }
-
-/**
- * CloudFront signed addresses with a canned policy: one object, one end. The end is rounded down
- * to a window, so that within it an address is the same to the byte: browsers find it in their
- * cache, and it is signed once (ECDSA signatures would differ, so the last ones are kept).
- */
-class Signer {
-  readonly #settings: LinkSettings & { readonly origin: string }
-  readonly #key: KeyObject
-  readonly #now: () => number
-  readonly #signed = new Map<string, string>()
-
-  constructor(settings: LinkSettings & { readonly origin: string }, now: () => number) {
-    if (settings.windowSeconds >= signedUrlLifeSeconds) {
-      throw new RangeError('the window of signed addresses must be shorter than their life')
-    }
-    this.#settings = settings
-    // In a .env file the line ends of a PEM are written as \n.
-    this.#key = createPrivateKey(settings.privateKey.replaceAll('\\n', '\n'))
-    this.#now = now
-  }
-
-  sign(key: string): ResolvedUrl {
-    const nowSeconds = Math.floor(this.#now() / 1000)
-    const start = nowSeconds - (nowSeconds % Math.max(this.#settings.windowSeconds, 1))
-    // ISO with a Z: the SDK reads a date without a zone in local time (reliability §0, 15).
-    const expiresAt = new Date((start + signedUrlLifeSeconds) * 1000)
-    const name = `${expiresAt.getTime()}/${key}`
-    const url = this.#signed.get(name) ?? this.#make(key, expiresAt)
-    this.#keep({ name, url })
-    return { url, expiresAt }
-  }
-
-  #make(key: string, expiresAt: Date): string {
-    return cloudFront.getSignedUrl({
-      url: `${this.#settings.origin}/${key}`,
-      keyPairId: this.#settings.keyPairId,
-      privateKey: this.#key,
-      dateLessThan: expiresAt.toISOString(),
-    })
-  }
-
-  /** The least recently used goes first. */
-  #keep({ name, url }: { name: string; url: string }): void {
-    this.#signed.delete(name)
-    this.#signed.set(name, url)
-    if (this.#signed.size <= signaturesKeptMax) return
-    const [oldest] = this.#signed.keys()
-    if (oldest !== undefined) this.#signed.delete(oldest)
-  }
 }

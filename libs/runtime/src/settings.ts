@@ -156,6 +156,31 @@ export const CdnSettings = Type.Object({
     Type.String({ minLength: 1, description: 'PEM of the RSA or ECDSA key that signs addresses' }),
     { env: 'CLOUDFRONT_PRIVATE_KEY', secret: true },
   ),
+  next: Type.Object({
+    keyPairId: Type.Optional(
+      setting(Type.String({ description: 'Id of the key that signs next; all three or none' }), {
+        env: 'CLOUDFRONT_NEXT_KEY_PAIR_ID',
+      }),
+    ),
+    privateKey: Type.Optional(
+      setting(Type.String({ description: 'Its PEM' }), {
+        env: 'CLOUDFRONT_NEXT_PRIVATE_KEY',
+        secret: true,
+      }),
+    ),
+    activeFrom: Type.Optional(
+      setting(Type.String({ description: 'When it takes over, such as 2026-12-01T00:00:00Z' }), {
+        env: 'CLOUDFRONT_NEXT_KEY_FROM',
+      }),
+    ),
+  }),
+  hash: setting(
+    Type.Union([Type.Literal('SHA1'), Type.Literal('SHA256')], {
+      default: 'SHA1',
+      description: 'Digest that signatures are made over',
+    }),
+    { env: 'CLOUDFRONT_HASH' },
+  ),
   windowSeconds: setting(
     Type.Integer({
       minimum: 0,
