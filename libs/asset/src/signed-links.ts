@@ -116,7 +116,7 @@ export class LinkSigner {
       ],
     })
     const cookies = cloudFront.getSignedCookies({ ...this.#termsAt(this.#now()), policy })
-    const values = Object.entries(cookies).map(([name, value]) => [name, String(value)])
+    const values = Object.keys(cookies).map(name => [name, String(Reflect.get(cookies, name))])
     return { cookies: Object.fromEntries(values), expiresAt: new Date(end * 1000) }
   }
 
