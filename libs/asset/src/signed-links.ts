@@ -37,7 +37,7 @@ export interface SignedLink {
 /** What a browser sends along to fetch anything in one folder. */
 export interface SignedFolder {
   /** Names and values, as CloudFront knows them. */
-  readonly cookies: Readonly<Record<string, string>>
+  readonly cookies: FolderCookies
   readonly expiresAt: Date
 }
 
@@ -55,7 +55,14 @@ const signaturesKeptMax = 30_000
  */
 interface CloudFrontSigner {
   getSignedUrl(input: SignInput): string
-  getSignedCookies(input: SignInput): object
+  getSignedCookies(input: SignInput): FolderCookies
+}
+/** With a policy of our own, CloudFront-Expires is not among them. */
+export interface FolderCookies {
+  readonly 'CloudFront-Policy'?: string
+  readonly 'CloudFront-Signature': string
+  readonly 'CloudFront-Key-Pair-Id': string
+  readonly 'CloudFront-Hash-Algorithm'?: string
 }
 interface SignInput {
   readonly url?: string
@@ -116,8 +123,7 @@ export class LinkSigner {
       ],
     })
     const cookies = cloudFront.getSignedCookies({ ...this.#termsAt(this.#now()), policy })
-    const values = Object.keys(cookies).map(name => [name, String(Reflect.get(cookies, name))])
-    return { cookies: Object.fromEntries(values), expiresAt: new Date(end * 1000) }
+    return { cookies, expiresAt: new Date(end * 1000) }
   }
 
   #make(key: string, startSeconds: number, expiresAt: Date): string {
