@@ -1,3 +1,5 @@
+import { Compile } from 'typebox/compile'
+import { ProviderConfig } from '@funmagic/contract/provider-config'
 import type { ProviderType } from '@funmagic/contract/tool'
 import type { Database } from '@funmagic/database/client'
 import { sql } from '@funmagic/database/sql'
@@ -12,6 +14,7 @@ export interface Provider {
   /** Replaces the vendor's address: a simulator, or a gateway of the operator's. */
   readonly baseUrl: string | null
   readonly isHealthy: boolean
+  readonly config: ProviderConfig
 }
 
 export interface NewProvider {
@@ -20,32 +23,38 @@ export interface NewProvider {
   readonly type: ProviderType
   readonly apiKey: string
   readonly baseUrl: string | null
+  readonly config?: ProviderConfig
 }
 
+const configForm = Compile(ProviderConfig)
+
+/** The provider of the id. Throws when its row holds a config of another form. */
 export async function findProvider(
   database: Database,
   providerId: string,
 ): Promise<Provider | undefined> {
   const row = await database.prisma.provider.findUnique({ where: { id: providerId } })
   if (row === null) return undefined
-  const { id, name, type, apiKey, baseUrl, isHealthy } = row
-  return { id, name, type, sealedApiKey: apiKey, baseUrl, isHealthy }
+  const { id, name, type, apiKey, baseUrl, isHealthy, config } = row
+  if (!configForm.Check(config)) throw new Error(`the config of provider ${name} is not valid`)
+  return { id, name, type, sealedApiKey: apiKey, baseUrl, isHealthy, config }
 }
 
-/** Writes a provider under its id, or replaces its name, type, key and address. */
+/** Writes a provider under its id, or replaces its name, type, key, address and config. */
 export async function saveProvider(
   database: Database,
   credentials: Credentials,
   provider: NewProvider,
 ): Promise<void> {
   const sealed = credentials.seal(provider.apiKey, credentialContext(provider.id))
+  const config = JSON.stringify(provider.config ?? {})
   await database.query(sql`
-    INSERT INTO providers (id, name, type, api_key, base_url)
+    INSERT INTO providers (id, name, type, api_key, base_url, config)
     VALUES (${provider.id}, ${provider.name}, ${provider.type}::provider_type, ${sealed},
-      ${provider.baseUrl})
+      ${provider.baseUrl}, ${config}::jsonb)
     ON CONFLICT (id) DO UPDATE SET
       name = excluded.name, type = excluded.type, api_key = excluded.api_key,
-      base_url = excluded.base_url, updated_at = now()`)
+      base_url = excluded.base_url, config = excluded.config, updated_at = now()`)
 }
 
 /** The key of a provider in the clear; throws CredentialError, or Error when none is set. */
