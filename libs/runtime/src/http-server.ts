@@ -39,6 +39,14 @@ const requestTimeoutMs = 30_000
 const keepAliveTimeoutMs = 72_000
 const requestIdPattern = /^[A-Za-z0-9-]{8,64}$/
 
+const exposedHeaders = [
+  'X-Request-Id',
+  'Retry-After',
+  'X-RateLimit-Limit',
+  'X-RateLimit-Remaining',
+  'Preference-Applied',
+  'ETag',
+]
 const securityHeaders = {
   'x-content-type-options': 'nosniff',
   'x-frame-options': 'DENY',
@@ -65,7 +73,7 @@ export async function createServer(options: ServerOptions): Promise<HttpServer> 
     origin: options.http.allowedOrigins,
     credentials: true,
     methods: ['GET', 'POST', 'PUT', 'DELETE', 'OPTIONS'],
-    exposedHeaders: ['X-Request-Id', 'Retry-After', 'X-RateLimit-Limit', 'X-RateLimit-Remaining'],
+    exposedHeaders,
     maxAge: 600,
   })
   addOriginCheck(app, options.http.allowedOrigins)

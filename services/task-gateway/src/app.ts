@@ -17,6 +17,7 @@ import { listTasks } from './routes/list-tasks.ts'
 import { listTools } from './routes/list-tools.ts'
 import { submitTask, type SubmissionDeps } from './routes/submit-task.ts'
 import { createTaskViews } from './task-views.ts'
+import type { TaskWaits } from './task-waits.ts'
 
 export interface GatewayDeps {
   readonly server: Omit<ServerOptions, 'service' | 'title' | 'description'>
@@ -26,10 +27,11 @@ export interface GatewayDeps {
   readonly links: AssetLinks
   readonly orders: Pick<OrderDeps, 'quotes' | 'timeouts'>
   readonly submission: SubmissionDeps
+  readonly waits: Pick<TaskWaits, 'untilEnded'>
 }
 
 export async function buildApp(deps: GatewayDeps): Promise<HttpServer> {
-  const { database, links, submission } = deps
+  const { database, links, submission, waits } = deps
   const httpServer = await createServer({
     ...deps.server,
     service: 'task-gateway',
@@ -52,7 +54,7 @@ export async function buildApp(deps: GatewayDeps): Promise<HttpServer> {
     // Before the body is read: a stranger learns nothing about what is wrong with it.
     signedIn.addHook('onRequest', requireUser)
     await signedIn.register(askQuote, { orders })
-    await signedIn.register(submitTask, { orders, taskViews, ...submission })
+    await signedIn.register(submitTask, { orders, waits, taskViews, ...submission })
     await signedIn.register(listTasks, { database, taskViews })
     await signedIn.register(getTask, { database, taskViews })
     await signedIn.register(cancelTask, { database, taskViews, announcer, events })

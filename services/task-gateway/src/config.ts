@@ -30,6 +30,15 @@ const TaskSettings = Type.Object({
     }),
     { env: 'TASK_QUEUE_ALLOWANCE_SECONDS' },
   ),
+  waitsMax: setting(
+    Type.Integer({
+      minimum: 0,
+      maximum: 10_000,
+      default: 200,
+      description: 'Requests with Prefer: wait that wait at once; the ones beyond do not wait',
+    }),
+    { env: 'TASK_WAITS_MAX' },
+  ),
 })
 
 const DispatchSettings = Type.Object({

@@ -10,6 +10,7 @@ import { openRedis, type Redis } from '@funmagic/runtime/redis'
 import { sessionCookie } from '@funmagic/session/cookie'
 import { createRateLimits } from '@funmagic/session/rate-limits'
 import { createSessions } from '@funmagic/session/session'
+import { ProgressSubscriber } from '@funmagic/task/progress-subscriber'
 import { requireNoEviction, TaskQueue } from '@funmagic/task/queue'
 import { createAnnouncer, type Announcer } from './announcer.ts'
 import { buildApp } from './app.ts'
@@ -20,6 +21,7 @@ import { Repeat } from '@funmagic/runtime/repeat'
 import { createQuotes } from './quotes.ts'
 import { sample } from './jobs/sample.ts'
 import { sweep } from './jobs/sweep.ts'
+import { TaskWaits } from './task-waits.ts'
 
 await run('task-gateway', async (environment, lifecycle) => {
   const config = loadConfig(GatewayConfig, environment)
@@ -31,6 +33,7 @@ await run('task-gateway', async (environment, lifecycle) => {
   const announcer = createAnnouncer({ database, redis, events })
   const dispatcher = startJobs(config, { ...stores, announcer, events }, lifecycle)
 
+  const waits = openWaits(config, { database, events }, lifecycle)
   const onError = (error: unknown) => events.connectionFailed('redis-cache', error)
   const { app, drain } = await buildApp({
     server: {
@@ -57,11 +60,31 @@ await run('task-gateway', async (environment, lifecycle) => {
     database,
     links: createAssetLinks(config.cdn),
     orders: { quotes: createQuotes(config.secretKey), timeouts: config.tasks },
+    waits,
     submission: { dispatcher, announcer, events },
   })
   await app.listen({ host: config.http.host, port: config.http.port })
   lifecycle.onStop('server', drain)
+  // Before the server drains: whoever waits is answered, and comes back to another copy.
+  lifecycle.onStop('waits', () => waits.close())
 })
+
+/** A connection of its own to Redis: one that subscribes can do nothing else. */
+function openWaits(
+  config: GatewayConfig,
+  { database, events }: { database: Database; events: Events },
+  lifecycle: Lifecycle,
+): TaskWaits {
+  const onError = (error: unknown) => events.connectionFailed('redis-cache', error)
+  const { url } = config.redisCache
+  const redis = openRedis({ url, role: 'subscriber', name: 'task-gateway-waits', onError })
+  lifecycle.onStop('waiting connection', async () => redis.disconnect())
+  const waitsMax = config.tasks.waitsMax
+  const onReconnect = () => void waits.lookAgain()
+  const subscriber = new ProgressSubscriber({ redis, watchesMax: waitsMax, onReconnect, onError })
+  const waits = new TaskWaits({ database, subscriber, waitsMax, onError })
+  return waits
+}
 
 interface Stores {
   readonly database: Database

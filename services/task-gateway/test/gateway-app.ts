@@ -16,11 +16,13 @@ import { createRateLimits, type RateLimitProfile } from '@funmagic/session/rate-
 import { createSessions } from '@funmagic/session/session'
 import { createTestUser, type TestUser } from '@funmagic/session/testing'
 import type { Tool } from '@funmagic/task/catalog'
+import { ProgressSubscriber } from '@funmagic/task/progress-subscriber'
 import { createTestTool, type TestTool } from '@funmagic/task/testing'
 import { createAnnouncer } from '../src/announcer.ts'
 import { buildApp } from '../src/app.ts'
 import { createEvents } from '../src/events.ts'
 import { createQuotes } from '../src/quotes.ts'
+import { TaskWaits } from '../src/task-waits.ts'
 
 interface Teardown {
   teardown(work: () => unknown): void
@@ -46,6 +48,7 @@ export async function openGateway(t: Teardown, profile: RateLimitProfile = 'deve
   const announcer = createAnnouncer({ database, redis, events })
   const nudges = { count: 0 }
   const clock = { aheadMs: 0 }
+  const { waits, listening } = openWaits(database)
   const { app } = await buildApp({
     server: { logger, metrics, http: httpSettings, health: {} },
     session: {
@@ -65,11 +68,13 @@ export async function openGateway(t: Teardown, profile: RateLimitProfile = 'deve
       quotes: createQuotes('a secret of this test only', () => Date.now() + clock.aheadMs),
       timeouts: { stepDefaultSeconds: 300, queueAllowanceSeconds: 600 },
     },
+    waits,
     submission: { dispatcher: { nudge: () => void (nudges.count += 1) }, announcer, events },
   })
   t.teardown(async () => {
     await app.close()
     redis.disconnect()
+    listening.disconnect()
   })
   return {
     app,
@@ -80,8 +85,23 @@ export async function openGateway(t: Teardown, profile: RateLimitProfile = 'deve
     announcer,
     nudges,
     clock,
+    waits,
     tools: await addTools(database),
   }
+}
+
+/** As main.ts opens them, but for three requests at once. */
+function openWaits(database: Database) {
+  const listening = openRedis({
+    url: process.env['REDIS_CACHE_URL'] ?? '',
+    role: 'subscriber',
+    name: 'task-gateway-test-waits',
+    onError: () => undefined,
+  })
+  const waitsMax = 3
+  const onError = () => undefined
+  const subscriber = new ProgressSubscriber({ redis: listening, watchesMax: waitsMax, onError })
+  return { waits: new TaskWaits({ database, subscriber, waitsMax, onError }), listening }
 }
 
 const httpSettings = {

@@ -6,11 +6,15 @@ import type { RoutePlugin } from '@funmagic/runtime/http-server'
 import { IdempotencyHeaders } from '@funmagic/runtime/idempotency'
 import { userOf } from '@funmagic/session/require-user'
 import { findReplay, recordTask, requestHashOf, type Submission } from '@funmagic/task/submission'
+import type { Task } from '@funmagic/task/tasks'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import Type from 'typebox'
 import type { Announcer } from '../announcer.ts'
 import type { Dispatcher } from '../dispatcher.ts'
 import type { Events } from '../events.ts'
 import { checkOrder, type Order, type OrderDeps } from '../orders.ts'
 import type { TaskViews } from '../task-views.ts'
+import { readWait, type TaskWaits } from '../task-waits.ts'
 
 /** What a submission sets going. */
 export interface SubmissionDeps {
@@ -21,6 +25,7 @@ export interface SubmissionDeps {
 
 interface SubmitTaskDeps extends SubmissionDeps {
   readonly orders: OrderDeps
+  readonly waits: Pick<TaskWaits, 'untilEnded'>
   readonly taskViews: TaskViews
 }
 
@@ -37,7 +42,7 @@ export const submitTask: RoutePlugin<SubmitTaskDeps> = async (app, deps) => {
       config: { rateLimit: 'taskCreation' },
       schema: {
         summary: 'Run a step of a tool',
-        headers: IdempotencyHeaders,
+        headers: SubmitHeaders,
         body: SubmitTask,
         response: { 201: SubmittedTask, ...submitProblems },
       },
@@ -46,17 +51,44 @@ export const submitTask: RoutePlugin<SubmitTaskDeps> = async (app, deps) => {
       const user = userOf(request)
       const order = { userId: user.id, requestId: request.id, body: request.body }
       const submission = await submitOnce(deps.orders, order, request.headers['idempotency-key'])
-      const { task } = submission
       if (submission.kind === 'recorded') {
         deps.dispatcher.nudge()
-        deps.events.taskSubmitted(task)
+        deps.events.taskSubmitted(submission.task)
         deps.announcer.balanceChanged(user.id)
       }
+      const task = await waitIfPreferred(deps.waits, submission.task, { request, reply })
       reply.code(201)
       return toReply(await deps.taskViews.viewOf(task, user))
     },
   )
 }
+
+/** `Prefer: wait=n` keeps the request open until the task has ended or the time is over (T4). */
+async function waitIfPreferred(
+  waits: Pick<TaskWaits, 'untilEnded'>,
+  task: Task,
+  { request, reply }: { request: FastifyRequest; reply: FastifyReply },
+): Promise<Task> {
+  const seconds = readWait(request.headers.prefer)
+  if (seconds === 0) return task
+  const gone = new AbortController()
+  reply.raw.once('close', () => gone.abort())
+  const waited = await waits.untilEnded(task, { seconds, signal: gone.signal })
+  if (waited.appliedSeconds !== undefined) {
+    reply.header('preference-applied', `wait=${waited.appliedSeconds}`)
+  }
+  return waited.task
+}
+
+const SubmitHeaders = Type.Object({
+  ...IdempotencyHeaders.properties,
+  prefer: Type.Optional(
+    Type.String({
+      description: 'wait=n answers when the task has ended or n seconds are over, 50 at most',
+      examples: ['wait=30'],
+    }),
+  ),
+})
 
 const submitProblems = problems(
   'VALIDATION_FAILED',
