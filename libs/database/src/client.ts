@@ -1,6 +1,7 @@
 import { PrismaPg } from '@prisma/adapter-pg'
 import pg from 'pg'
 import { PrismaClient } from './generated/client.ts'
+import { serverAt } from './server.ts'
 import type { Sql } from './sql.ts'
 
 export interface DatabaseOptions {
@@ -35,7 +36,7 @@ export class Database implements Queryable {
 
   constructor(options: DatabaseOptions) {
     this.pool = new pg.Pool({
-      connectionString: options.url,
+      ...serverAt(options.url),
       max: options.poolMax,
       application_name: options.applicationName,
       connectionTimeoutMillis: acquireTimeoutMs,

@@ -7,6 +7,7 @@ import { PrismaPg } from '@prisma/adapter-pg'
 import { bindMigrationAwareSqlAdapterFactory } from '@prisma/driver-adapter-utils'
 import * as engine from '@prisma/schema-engine-wasm/schema_engine_bg'
 import pg from 'pg'
+import { serverAt } from './server.ts'
 
 const packageFolder = join(import.meta.dirname, '..')
 const migrationsFolder = join(packageFolder, 'prisma/migrations')
@@ -21,7 +22,7 @@ const turnPauseMs = 50
  * engine (decision 4); returns their names. Two runs at once are serialized by an advisory lock.
  */
 export async function applyMigrations(url: string): Promise<string[]> {
-  const client = new pg.Client({ connectionString: url })
+  const client = new pg.Client(serverAt(url))
   await client.connect()
   try {
     await takeTurn(client)
@@ -84,7 +85,7 @@ interface OpenedEngine extends AsyncDisposable {
 
 async function openEngine(url: string): Promise<OpenedEngine> {
   if (!isLoaded) await loadEngine()
-  const factory = new WholeScriptPg({ connectionString: url })
+  const factory = new WholeScriptPg(serverAt(url))
   const datamodels = (await readSchema()).map((file): [string, string] => [file.path, file.content])
   const schemaEngine = await engine.SchemaEngine.new(
     { datamodels },

@@ -50,6 +50,7 @@ module "compute" {
   secret_arns             = module.data.secret_arns
   bucket_arns             = { for role, bucket in module.data.buckets : role => bucket.arn }
   public_distribution_arn = module.edge.distributions["public"].arn
+  log_bucket              = module.data.log_bucket.name
   certificate_arn         = module.edge.origin_certificate_arn
   log_retention_days      = var.log_retention_days
 }
@@ -64,6 +65,7 @@ module "edge" {
   load_balancer_dns_name    = module.compute.load_balancer_dns_name
   origin_token              = module.compute.origin_token
   buckets                   = module.data.buckets
+  log_bucket_arn            = module.data.log_bucket.arn
   origin_shield_region      = "us-east-2"
   signing_keys              = var.edge.signing_keys
   active_signing_key        = var.edge.active_signing_key

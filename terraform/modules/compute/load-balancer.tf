@@ -26,6 +26,12 @@ resource "aws_lb" "this" {
   desync_mitigation_mode     = "defensive"
   enable_http2               = true
   enable_deletion_protection = true
+
+  access_logs {
+    enabled = true
+    bucket  = var.log_bucket
+    prefix  = "load-balancer"
+  }
 }
 
 resource "aws_lb_listener" "https" {

@@ -156,6 +156,11 @@ variable "public_distribution_arn" {
   type        = string
 }
 
+variable "log_bucket" {
+  description = "Name of the bucket for access logs."
+  type        = string
+}
+
 variable "certificate_arn" {
   description = "Certificate of the host name under which CloudFront reaches the load balancer."
   type        = string

@@ -17,6 +17,11 @@ output "buckets" {
   }
 }
 
+output "log_bucket" {
+  description = "Where the load balancer and the distributions write down requests."
+  value       = { name = aws_s3_bucket.logs.bucket, arn = aws_s3_bucket.logs.arn }
+}
+
 output "postgres_identifier" {
   description = "The instance, as CloudWatch's metrics name it."
   value       = aws_db_instance.postgres.identifier

@@ -9,9 +9,9 @@ locals {
     cache = aws_elasticache_replication_group.cache.primary_endpoint_address
   }
 
-  # As libpq means it: encrypted, with a server that the security group vouches for. Verifying it too
-  # needs Amazon's root certificates in the images (NODE_EXTRA_CA_CERTS) and sslmode=verify-full.
-  postgres_options = "sslmode=require&uselibpqcompat=true"
+  # The services trust Amazon's roots by themselves (libs/database/src/server.ts); for people's psql
+  # it says what is expected.
+  postgres_options = "sslmode=verify-full"
 
   made_secrets = {
     DATABASE_URL       = "postgres://${local.postgres_user}@${local.postgres_location}?${local.postgres_options}"

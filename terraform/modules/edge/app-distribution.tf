@@ -5,6 +5,12 @@ data "aws_cloudfront_cache_policy" "none" {
   name = "Managed-CachingDisabled"
 }
 
+# A signature is made over headers that each vendor names as it likes, and a socket is opened with
+# headers of its own: these paths get whatever the viewer sent.
+data "aws_cloudfront_origin_request_policy" "everything" {
+  name = "Managed-AllViewerExceptHostHeader"
+}
+
 # Exactly the steering header and cookie, and what the API reads: CloudFront drops the rest. Ten
 # headers are the most that a policy takes.
 resource "aws_cloudfront_origin_request_policy" "app" {
@@ -22,9 +28,9 @@ resource "aws_cloudfront_origin_request_policy" "app" {
         "X-Request-Id",
         "Idempotency-Key",
         "Last-Event-ID",
-        "Sec-WebSocket-Key",
-        "Sec-WebSocket-Version",
-        "Sec-WebSocket-Protocol",
+        "Prefer",
+        "If-Match",
+        "If-None-Match",
       ]
     }
   }
@@ -40,6 +46,10 @@ resource "aws_cloudfront_origin_request_policy" "app" {
   query_strings_config {
     query_string_behavior = "all"
   }
+}
+
+locals {
+  unfiltered_paths = ["/api/webhooks/*", "/api/credits/webhooks/*", "/api/progress/ws"]
 }
 
 resource "aws_cloudfront_distribution" "app" {
@@ -71,6 +81,29 @@ resource "aws_cloudfront_distribution" "app" {
     }
   }
 
+  # What deploy.yml has put there: the merged OpenAPI document and its reference page.
+  origin {
+    origin_id                = "api-reference"
+    domain_name              = var.buckets["public"].domain_name
+    origin_path              = "/public/ops"
+    origin_access_control_id = aws_cloudfront_origin_access_control.this.id
+  }
+
+  dynamic "ordered_cache_behavior" {
+    for_each = ["/api/openapi.json", "/api/docs*"]
+
+    content {
+      path_pattern               = ordered_cache_behavior.value
+      target_origin_id           = "api-reference"
+      viewer_protocol_policy     = "redirect-to-https"
+      allowed_methods            = ["GET", "HEAD"]
+      cached_methods             = ["GET", "HEAD"]
+      compress                   = true
+      cache_policy_id            = aws_cloudfront_cache_policy.files.id
+      response_headers_policy_id = aws_cloudfront_response_headers_policy.app.id
+    }
+  }
+
   default_cache_behavior {
     target_origin_id           = "load-balancer"
     viewer_protocol_policy     = "redirect-to-https"
@@ -84,6 +117,26 @@ resource "aws_cloudfront_distribution" "app" {
     function_association {
       event_type   = "viewer-request"
       function_arn = aws_cloudfront_function.steering.arn
+    }
+  }
+
+  dynamic "ordered_cache_behavior" {
+    for_each = local.unfiltered_paths
+
+    content {
+      path_pattern               = ordered_cache_behavior.value
+      target_origin_id           = "load-balancer"
+      viewer_protocol_policy     = "https-only"
+      allowed_methods            = ["GET", "HEAD", "OPTIONS", "PUT", "POST", "PATCH", "DELETE"]
+      cached_methods             = ["GET", "HEAD"]
+      cache_policy_id            = data.aws_cloudfront_cache_policy.none.id
+      origin_request_policy_id   = data.aws_cloudfront_origin_request_policy.everything.id
+      response_headers_policy_id = aws_cloudfront_response_headers_policy.app.id
+
+      function_association {
+        event_type   = "viewer-request"
+        function_arn = aws_cloudfront_function.steering.arn
+      }
     }
   }
 

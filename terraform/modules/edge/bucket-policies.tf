@@ -1,12 +1,14 @@
-# Only our two distributions read, each from its own bucket: the service principal alone would be
+# Only our distributions read, each what it serves: the service principal alone would be
 # every distribution of every account, so AWS:SourceArn names ours (seed 000 §2). Our services come
 # by their roles. Nothing asks for If-None-Match: copies into a bucket with such a rule fail (TR19).
 
 locals {
-  readers = {
-    public  = { prefix = "public/", distribution = aws_cloudfront_distribution.public.arn }
-    private = { prefix = "private/", distribution = aws_cloudfront_distribution.private.arn }
-  }
+  readers = [
+    { bucket = "public", prefix = "public/", by = "Public", distribution = aws_cloudfront_distribution.public.arn },
+    { bucket = "private", prefix = "private/", by = "Private", distribution = aws_cloudfront_distribution.private.arn },
+    # The reference of the API, under the host of the API.
+    { bucket = "public", prefix = "public/ops/api/", by = "App", distribution = aws_cloudfront_distribution.app.arn },
+  ]
 }
 
 resource "aws_s3_bucket_policy" "this" {
@@ -26,8 +28,8 @@ resource "aws_s3_bucket_policy" "this" {
         Condition = { Bool = { "aws:SecureTransport" = "false" } }
       }],
       [
-        for reader in [for role, reader in local.readers : reader if role == each.key] : {
-          Sid       = "ReadByDistribution"
+        for reader in [for reader in local.readers : reader if reader.bucket == each.key] : {
+          Sid       = "ReadBy${reader.by}Distribution"
           Effect    = "Allow"
           Principal = { Service = "cloudfront.amazonaws.com" }
           Action    = "s3:GetObject"

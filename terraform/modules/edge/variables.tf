@@ -49,6 +49,11 @@ variable "buckets" {
   }
 }
 
+variable "log_bucket_arn" {
+  description = "The bucket for access logs."
+  type        = string
+}
+
 variable "origin_shield_region" {
   description = "Region next to the buckets, whose cache all edges share."
   type        = string

@@ -32,5 +32,6 @@ bucket_arns = {
   admin   = "arn:aws:s3:::funmagic-test-admin"
 }
 public_distribution_arn = "arn:aws:cloudfront::123456789012:distribution/PUBLIC"
+log_bucket              = "funmagic-test-logs"
 certificate_arn         = "arn:aws:acm:us-east-2:123456789012:certificate/origin"
 log_retention_days      = 90

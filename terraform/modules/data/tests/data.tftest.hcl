@@ -211,6 +211,34 @@ run "buckets" {
   }
 }
 
+run "logs" {
+  command = plan
+
+  assert {
+    condition = (
+      aws_s3_bucket_public_access_block.logs.block_public_acls && aws_s3_bucket_public_access_block.logs.block_public_policy &&
+      aws_s3_bucket_public_access_block.logs.ignore_public_acls && aws_s3_bucket_public_access_block.logs.restrict_public_buckets &&
+      length(aws_s3_bucket_server_side_encryption_configuration.logs.rule) == 1
+    )
+    error_message = "the bucket of logs is private and encrypted"
+  }
+
+  assert {
+    condition = anytrue([
+      for rule in aws_s3_bucket_lifecycle_configuration.logs.rule : try(rule.expiration[0].days, 0) == 90
+    ])
+    error_message = "access logs are kept as long as other logs, and no longer"
+  }
+
+  assert {
+    condition = alltrue([
+      for statement in jsondecode(aws_s3_bucket_policy.logs.policy).Statement :
+      statement.Effect == "Deny" || (statement.Action == "s3:PutObject" && can(statement.Condition.ArnLike["aws:SourceArn"]))
+    ])
+    error_message = "others may only add to the logs, each named by AWS:SourceArn"
+  }
+}
+
 run "replicas" {
   command = plan
 
@@ -248,9 +276,9 @@ run "secrets" {
   assert {
     condition = (
       aws_secretsmanager_secret_version.made["DATABASE_URL"].secret_string ==
-      "postgres://funmagic:secret@postgres.internal:5432/funmagic?sslmode=require&uselibpqcompat=true"
+      "postgres://funmagic:secret@postgres.internal:5432/funmagic?sslmode=verify-full"
     )
-    error_message = "the address of the database asks for TLS"
+    error_message = "the address of the database asks for TLS and a server that proves itself"
   }
 
   assert {

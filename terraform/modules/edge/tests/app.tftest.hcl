@@ -44,11 +44,42 @@ run "app" {
   }
 
   assert {
-    condition = (
-      aws_cloudfront_distribution.app.default_cache_behavior[0].cache_policy_id == data.aws_cloudfront_cache_policy.none.id &&
-      length(aws_cloudfront_distribution.app.ordered_cache_behavior) == 0
-    )
+    condition = alltrue([
+      for behavior in concat(
+        tolist(aws_cloudfront_distribution.app.default_cache_behavior), tolist(aws_cloudfront_distribution.app.ordered_cache_behavior)
+      ) : behavior.cache_policy_id == data.aws_cloudfront_cache_policy.none.id if behavior.target_origin_id == "load-balancer"
+    ])
     error_message = "nothing of the app is cached: nobody gets the answer of another stack"
+  }
+
+  assert {
+    condition = (
+      toset([
+        for behavior in aws_cloudfront_distribution.app.ordered_cache_behavior : behavior.path_pattern
+        if behavior.origin_request_policy_id == data.aws_cloudfront_origin_request_policy.everything.id &&
+        behavior.target_origin_id == "load-balancer" && length(behavior.function_association) == 1
+      ]) == toset(["/api/webhooks/*", "/api/credits/webhooks/*", "/api/progress/ws"])
+    )
+    error_message = "signed webhooks and sockets arrive with every header, and steering is made exact there too"
+  }
+
+  assert {
+    condition = (
+      toset([
+        for behavior in aws_cloudfront_distribution.app.ordered_cache_behavior : behavior.path_pattern
+        if behavior.target_origin_id == "api-reference"
+      ]) == toset(["/api/openapi.json", "/api/docs*"]) &&
+      anytrue([for origin in aws_cloudfront_distribution.app.origin : origin.origin_path == "/public/ops" if origin.origin_id == "api-reference"])
+    )
+    error_message = "the reference of the API is under the host of the API"
+  }
+
+  assert {
+    condition = alltrue([
+      for header in ["Idempotency-Key", "Last-Event-ID", "Prefer", "If-Match", "If-None-Match"] :
+      contains(tolist(aws_cloudfront_origin_request_policy.app.headers_config[0].headers[0].items), header)
+    ])
+    error_message = "the headers that the API reads reach it"
   }
 
   assert {
@@ -64,6 +95,7 @@ run "app" {
     condition = alltrue([
       for origin in aws_cloudfront_distribution.app.origin :
       origin.custom_origin_config[0].origin_protocol_policy == "https-only" && origin.custom_origin_config[0].origin_read_timeout == 60
+      if origin.origin_id == "load-balancer"
     ])
     error_message = "the way to the load balancer is encrypted, and as patient as the load balancer"
   }

@@ -53,6 +53,14 @@ run "files_and_names" {
   }
 
   assert {
+    condition = toset(keys(aws_cloudwatch_log_delivery.access)) == toset(["app", "public", "private"]) && alltrue([
+      for delivery in aws_cloudwatch_log_delivery.access :
+      !contains(delivery.record_fields, "cs-uri-query") && !contains(delivery.record_fields, "cs(Cookie)")
+    ])
+    error_message = "every distribution writes down its requests, without signatures and cookies"
+  }
+
+  assert {
     condition = alltrue([
       for distribution in [aws_cloudfront_distribution.app, aws_cloudfront_distribution.public, aws_cloudfront_distribution.private] :
       distribution.viewer_certificate[0].acm_certificate_arn == "arn:aws:acm:us-east-1:123456789012:certificate/viewers" &&
@@ -90,12 +98,15 @@ run "files_and_names" {
   assert {
     condition = (
       [for statement in jsondecode(aws_s3_bucket_policy.this["public"].policy).Statement :
-      statement.Condition.StringEquals["AWS:SourceArn"] if statement.Effect == "Allow"] == [aws_cloudfront_distribution.public.arn] &&
+        [statement.Condition.StringEquals["AWS:SourceArn"], statement.Resource] if statement.Effect == "Allow"] == [
+        [aws_cloudfront_distribution.public.arn, "arn:aws:s3:::funmagic-test-public/public/*"],
+        [aws_cloudfront_distribution.app.arn, "arn:aws:s3:::funmagic-test-public/public/ops/api/*"],
+      ] &&
       [for statement in jsondecode(aws_s3_bucket_policy.this["private"].policy).Statement :
       statement.Condition.StringEquals["AWS:SourceArn"] if statement.Effect == "Allow"] == [aws_cloudfront_distribution.private.arn] &&
       length([for statement in jsondecode(aws_s3_bucket_policy.this["admin"].policy).Statement : statement if statement.Effect == "Allow"]) == 0
     )
-    error_message = "each bucket is read by its own distribution, the admins' by none"
+    error_message = "each bucket is read by its own distribution, the API's reference by the app's too, the admins' by none"
   }
 
   assert {

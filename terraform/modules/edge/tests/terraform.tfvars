@@ -9,6 +9,7 @@ buckets = {
   private = { name = "funmagic-test-private", arn = "arn:aws:s3:::funmagic-test-private", domain_name = "funmagic-test-private.s3.us-east-2.amazonaws.com" }
   admin   = { name = "funmagic-test-admin", arn = "arn:aws:s3:::funmagic-test-admin", domain_name = "funmagic-test-admin.s3.us-east-2.amazonaws.com" }
 }
+log_bucket_arn       = "arn:aws:s3:::funmagic-test-logs"
 origin_shield_region = "us-east-2"
 signing_keys = {
   first  = "-----BEGIN PUBLIC KEY-----\nfirst\n-----END PUBLIC KEY-----\n"
