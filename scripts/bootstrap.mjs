@@ -9,7 +9,8 @@ import { constants } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const commands = 'start demo test reset migrate generate format routes doctor bench'.split(' ')
+const commands =
+  'start demo test reset migrate generate format routes doctor bench ledger-verify'.split(' ')
 const nodeMajorMin = 20
 const pnpmVersion = '12.21.0'
 const lockWaitMs = 15 * 60_000

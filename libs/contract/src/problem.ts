@@ -31,8 +31,13 @@ export const problemKinds = {
   },
   UNAUTHORIZED: { status: 401, message: 'Sign in first.' },
   INVALID_EMAIL_OR_PASSWORD: { status: 401, message: 'The email or the password is wrong.' },
+  SIGNATURE_INVALID: { status: 401, message: 'The signature does not fit this body and time.' },
   INSUFFICIENT_CREDITS: { status: 402, message: 'There are not enough credits for this.' },
   FORBIDDEN: { status: 403, message: 'Your role does not allow this.' },
+  SECOND_PERSON_REQUIRED: {
+    status: 403,
+    message: 'Another super admin than the one who asked must approve this.',
+  },
   ACCOUNT_SUSPENDED: { status: 403, message: 'This account is suspended.' },
   CSRF_REJECTED: {
     status: 403,
@@ -70,6 +75,10 @@ export const problemKinds = {
   TOO_MANY_STREAMS: { status: 429, message: 'Too many streams are open for this user.' },
   INTERNAL_ERROR: { status: 500, message: 'Something went wrong on our side.' },
   OVERLOADED: { status: 503, message: 'The service is busy. Try again shortly.' },
+  PAYMENTS_UNAVAILABLE: {
+    status: 503,
+    message: 'Credits cannot be bought at the moment. Try again later.',
+  },
   UNAVAILABLE: { status: 503, message: 'A part this needs is not available. Try again shortly.' },
 } as const satisfies Record<string, ProblemKind>
 

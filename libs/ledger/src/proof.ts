@@ -1,15 +1,9 @@
 import type { Queryable } from '@funmagic/database/client'
-import { sql, type Sql } from '@funmagic/database/sql'
-
-/**
- * The money invariants (M1–M3, M5–M8, M12, M16) as queries that return the rows breaking them.
- * Each is one statement, so it judges one snapshot.
- */
-interface Proof {
-  readonly invariant: string
-  readonly claim: string
-  readonly counterexamples: Sql
-}
+import { raw, sql, type Sql } from '@funmagic/database/sql'
+import type { Transaction } from '@funmagic/database/transaction'
+import { entryProofs, type Proof } from './proofs-of-entries.ts'
+import { grantProofs } from './proofs-of-grants.ts'
+import { paymentProofs } from './proofs-of-payments.ts'
 
 export interface Violation {
   /** The invariant's id, such as M1. */
@@ -26,133 +20,65 @@ export interface Violation {
  */
 export async function findViolations(database: Queryable, tasks?: Sql): Promise<Violation[]> {
   const violations: Violation[] = []
-  const proofs = tasks === undefined ? ownProofs : [...ownProofs, ...taskProofs(tasks)]
-  for (const { invariant, claim, counterexamples } of proofs) {
+  for (const { invariant, claim, counterexamples } of proofsWith(tasks)) {
     const { rows } = await database.query(sql`SELECT * FROM (${counterexamples}) x LIMIT 100`)
     if (rows.length > 0) violations.push({ invariant, claim, rows })
   }
   return violations
 }
 
-const balancesAreSums: Proof = {
-  invariant: 'M1',
-  claim: 'A balance is the sum of its entries, and the newest entry is its seq.',
-  counterexamples: sql`
-    SELECT user_id, balance, reserved_balance, entry_seq, available, reserved, seq
-    FROM credits FULL JOIN (
-      SELECT user_id, sum(available_delta) AS available, sum(reserved_delta) AS reserved,
-        max(seq) AS seq
-      FROM credit_transactions GROUP BY user_id
-    ) entries USING (user_id)
-    WHERE (balance, reserved_balance, entry_seq) IS DISTINCT FROM
-      (coalesce(available, 0), coalesce(reserved, 0), coalesce(seq, 0))`,
+/** One row that breaks an invariant. */
+export interface Counterexample {
+  readonly invariant: string
+  readonly claim: string
+  readonly row: object
 }
 
-const nothingIsNegative: Proof = {
-  invariant: 'M2',
-  claim: 'No balance is negative, and constraints keep it so.',
-  counterexamples: sql`
-    SELECT 'credits' AS place, user_id::text AS name FROM credits
-    WHERE balance < 0 OR reserved_balance < 0
-    UNION ALL SELECT 'credit_transactions', id::text FROM credit_transactions
-    WHERE balance_after < 0 OR reserved_after < 0
-    UNION ALL SELECT 'missing constraint', name
-    FROM unnest(ARRAY['credits_not_negative', 'credit_transactions_after_not_negative']) name
-    WHERE NOT EXISTS (SELECT FROM pg_constraint WHERE conname = name AND convalidated)`,
+const batchSize = 500
+
+/**
+ * The same, row by row and without an end, all in one snapshot: the transaction must be new. Only
+ * a batch of rows is ever held here, whatever the size of the books.
+ */
+export async function* streamViolations(
+  tx: Transaction,
+  tasks?: Sql,
+): AsyncGenerator<Counterexample> {
+  await tx.query(sql`SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY`)
+  for (const { invariant, claim, counterexamples } of proofsWith(tasks)) {
+    await tx.query(sql`DECLARE counterexamples NO SCROLL CURSOR FOR ${counterexamples}`)
+    let rows: object[]
+    do {
+      rows = (await tx.query(sql`FETCH ${raw(String(batchSize))} FROM counterexamples`)).rows
+      for (const row of rows) yield { invariant, claim, row }
+    } while (rows.length === batchSize)
+    await tx.query(sql`CLOSE counterexamples`)
+  }
 }
 
-const chainsAreWhole: Proof = {
-  invariant: 'M3',
-  claim: 'The entries of a user are a dense chain in which each continues the one before.',
-  counterexamples: sql`
-    SELECT * FROM (
-      SELECT id, user_id, seq, available_delta, reserved_delta, balance_after, reserved_after,
-        coalesce(lag(seq) OVER chain, 0) AS seq_before,
-        coalesce(lag(balance_after) OVER chain, 0) AS balance_before,
-        coalesce(lag(reserved_after) OVER chain, 0) AS reserved_before
-      FROM credit_transactions WINDOW chain AS (PARTITION BY user_id ORDER BY seq)
-    ) e
-    WHERE seq <> seq_before + 1 OR balance_after <> balance_before + available_delta
-      OR reserved_after <> reserved_before + reserved_delta`,
+/** How much there is to prove: for the reader of “0 findings”. */
+export async function countBooks(
+  database: Queryable,
+): Promise<{ accounts: number; entries: number; reservations: number; payments: number }> {
+  const { rows } = await database.query<Awaited<ReturnType<typeof countBooks>>>(sql`
+    SELECT (SELECT count(*) FROM credits) AS accounts,
+      (SELECT count(*) FROM credit_transactions) AS entries,
+      (SELECT count(*) FROM credit_reservations) AS reservations,
+      (SELECT count(*) FROM payments) AS payments
+  `)
+  if (!rows[0]) throw new Error('SELECT without FROM returned no row')
+  return rows[0]
 }
 
-const reservationsSettleOnce: Proof = {
-  invariant: 'M5',
-  claim: 'A reservation has one entry that opens it and at most one that settles it.',
-  counterexamples: sql`
-    SELECT r.id::text AS name, count(t.id) FILTER (WHERE t.type = 'reservation') AS opened,
-      count(t.id) FILTER (WHERE t.type <> 'reservation') AS settled
-    FROM credit_reservations r LEFT JOIN credit_transactions t ON t.reservation_id = r.id
-    GROUP BY r.id
-    HAVING count(t.id) FILTER (WHERE t.type = 'reservation') <> 1
-      OR count(t.id) FILTER (WHERE t.type <> 'reservation') > 1
-    UNION ALL SELECT name, 0, 0
-    FROM unnest(ARRAY['credit_transactions_one_reservation',
-      'credit_transactions_one_settlement', 'credit_reservations_reference_id_key']) name
-    WHERE NOT EXISTS (SELECT FROM pg_class c JOIN pg_index i ON i.indexrelid = c.oid
-      WHERE c.relname = name AND i.indisunique AND i.indisvalid)`,
+/** How many claims are judged, with or without the tasks. */
+export function countProofs(tasks?: Sql): number {
+  return proofsWith(tasks).length
 }
 
-const settlementsAreEntries: Proof = {
-  invariant: 'M7',
-  claim: 'A confirmed reservation has its spend, a released one its release, and no more.',
-  counterexamples: sql`
-    SELECT r.id, r.state, r.amount, r.spent_amount, e.type, e.amount AS entry_amount
-    FROM credit_reservations r
-    LEFT JOIN credit_transactions e ON e.reservation_id = r.id AND e.type <> 'reservation'
-    WHERE (r.state = 'open') <> (e.id IS NULL)
-      OR (r.state = 'confirmed') <> coalesce(e.type = 'spend', false)
-      OR (r.state = 'confirmed' AND e.amount <> -r.spent_amount)
-      OR r.spent_amount > r.amount`,
+function proofsWith(tasks: Sql | undefined): Proof[] {
+  const own = [...entryProofs, ...grantProofs, ...paymentProofs]
+  return tasks === undefined ? own : [...own, ...taskProofs(tasks)]
 }
-
-const reservedIsWhatIsOpen: Proof = {
-  invariant: 'M8',
-  claim: 'The reserved part of a reservation is its amount while open and nothing afterwards.',
-  counterexamples: sql`
-    SELECT r.id, r.state, r.amount, coalesce(sum(e.reserved_delta), 0) AS reserved
-    FROM credit_reservations r LEFT JOIN credit_transactions e ON e.reservation_id = r.id
-    GROUP BY r.id
-    HAVING coalesce(sum(e.reserved_delta), 0) <> CASE r.state WHEN 'open' THEN r.amount ELSE 0 END`,
-}
-
-const nothingIsCreated: Proof = {
-  invariant: 'M12',
-  claim: 'What all users own is what was brought in less what was spent.',
-  counterexamples: sql`
-    SELECT owned, moved FROM
-      (SELECT coalesce(sum(balance + reserved_balance), 0) AS owned FROM credits) c,
-      (SELECT coalesce(sum(amount), 0) AS moved FROM credit_transactions
-       WHERE type NOT IN ('reservation', 'release')) t
-    WHERE owned <> moved`,
-}
-
-const lifetimesAreSums: Proof = {
-  invariant: 'M16',
-  claim: 'Lifetime figures are the sums of the entries of their kind.',
-  counterexamples: sql`
-    SELECT c.user_id, lifetime_purchased, lifetime_earned, lifetime_spent, l.*
-    FROM credits c LEFT JOIN LATERAL (
-      SELECT coalesce(sum(amount) FILTER (WHERE type = 'purchase'), 0)::bigint AS purchased,
-        coalesce(sum(amount) FILTER (WHERE amount > 0
-          AND type IN ('bonus', 'refund', 'admin_adjust')), 0)::bigint AS earned,
-        coalesce(-sum(amount) FILTER (WHERE type = 'spend'), 0)::bigint AS spent
-      FROM credit_transactions t WHERE t.user_id = c.user_id
-    ) l ON true
-    WHERE (lifetime_purchased, lifetime_earned, lifetime_spent) IS DISTINCT FROM
-      (l.purchased, l.earned, l.spent)`,
-}
-
-const ownProofs: readonly Proof[] = [
-  balancesAreSums,
-  nothingIsNegative,
-  chainsAreWhole,
-  reservationsSettleOnce,
-  settlementsAreEntries,
-  reservedIsWhatIsOpen,
-  nothingIsCreated,
-  lifetimesAreSums,
-]
 
 /** `tasks` has the columns task_id, reservation_id, credits_cost, is_open and is_completed. */
 function taskProofs(tasks: Sql): Proof[] {
@@ -170,7 +96,7 @@ function taskProofs(tasks: Sql): Proof[] {
       invariant: 'M7',
       claim: 'A completed task is paid with what was reserved at most; any other costs nothing.',
       counterexamples: sql`
-        SELECT r.id AS reservation_id, r.state, r.amount, t.*
+        SELECT r.id AS reservation_of, r.state, r.amount, t.*
         FROM credit_reservations r JOIN (${tasks}) t ON t.reservation_id = r.id
         WHERE t.credits_cost <> r.amount OR NOT t.is_open
           AND r.state <> (CASE WHEN t.is_completed THEN 'confirmed' ELSE 'released' END)

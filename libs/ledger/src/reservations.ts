@@ -6,6 +6,8 @@ import { sql } from '@funmagic/database/sql'
 import type { Transaction } from '@funmagic/database/transaction'
 import { balanceOf, type Balance } from './accounts.ts'
 import { assertCredits, reservationCreditsMax } from './credits.ts'
+import { collectDebt } from './debts.ts'
+import { drawForReservation, returnToGrants } from './grant-draws.ts'
 
 export interface NewReservation {
   readonly userId: UserId
@@ -30,8 +32,8 @@ export class AlreadySettled extends Error {
 }
 
 /**
- * Sets credits aside for a task (C4). Throws INSUFFICIENT_CREDITS and writes nothing when the
- * balance would go below zero.
+ * Sets credits aside for a task (C4), those that expire soonest first. Throws INSUFFICIENT_CREDITS
+ * and writes nothing when the balance would go below zero.
  */
 export async function reserve(
   tx: Transaction,
@@ -39,12 +41,12 @@ export async function reserve(
 ): Promise<ReservationId> {
   assertCredits(reservation.amount, reservationCreditsMax)
   const { userId, amount, referenceId, deadlineAt } = reservation
-  const { rows } = await tx.query<{ id: ReservationId }>(sql`
+  const { rows } = await tx.query<{ id: ReservationId; grantedBalance: number }>(sql`
     WITH account AS (
       UPDATE credits SET balance = balance - ${amount}, entry_seq = entry_seq + 1,
         reserved_balance = reserved_balance + ${amount}, updated_at = now()
       WHERE user_id = ${userId} AND balance >= ${amount}
-      RETURNING user_id, entry_seq, balance, reserved_balance
+      RETURNING user_id, entry_seq, balance, reserved_balance, granted_balance
     ), reservation AS (
       INSERT INTO credit_reservations (id, user_id, reference_id, amount, deadline_at)
       SELECT ${newId()}, user_id, ${referenceId}, ${amount}, ${deadlineAt} FROM account
@@ -57,10 +59,13 @@ export async function reserve(
         ${reservation.description ?? null}
       FROM account, reservation
     )
-    SELECT id FROM reservation
+    SELECT id, granted_balance AS "grantedBalance" FROM reservation, account
   `)
   if (!rows[0]) throw await insufficientCredits(tx, reservation)
-  return rows[0].id
+  const { id, grantedBalance } = rows[0]
+  const granted = Math.min(amount, grantedBalance)
+  if (granted > 0) await drawForReservation(tx, { userId, reservationId: id, amount: granted })
+  return id
 }
 
 async function insufficientCredits(tx: Transaction, reservation: NewReservation) {
@@ -97,12 +102,12 @@ interface Settlement {
 async function settle(tx: Transaction, settlement: Settlement): Promise<Balance> {
   const { reservationId, state, spent } = settlement
   const type = state === 'confirmed' ? 'spend' : 'release'
-  const { rows } = await tx.query<Balance>(sql`
+  const { rows } = await tx.query<Settled>(sql`
     WITH settled AS (
       UPDATE credit_reservations SET state = ${state}::credit_reservation_state,
         spent_amount = ${spent}, settled_at = now()
       WHERE id = ${reservationId} AND state = 'open' AND amount >= ${spent}
-      RETURNING id, user_id, reference_id, amount
+      RETURNING id, user_id, reference_id, amount, granted_amount
     ), account AS (
       UPDATE credits SET balance = credits.balance + settled.amount - ${spent},
         reserved_balance = credits.reserved_balance - settled.amount,
@@ -119,11 +124,36 @@ async function settle(tx: Transaction, settlement: Settlement): Promise<Balance>
       FROM account, settled
     )
     SELECT balance, reserved_balance AS "reservedBalance", lifetime_earned AS "lifetimeEarned",
-      lifetime_spent AS "lifetimeSpent", lifetime_purchased AS "lifetimePurchased"
-    FROM account
+      lifetime_spent AS "lifetimeSpent", lifetime_purchased AS "lifetimePurchased",
+      account.user_id AS "userId", debt, granted_amount AS granted,
+      settled.amount - ${spent} AS returned, settled.amount - granted_amount AS others
+    FROM account, settled
   `)
   if (!rows[0]) throw await refusalOf(tx, settlement)
-  return rows[0]
+  return distribute(tx, settlement, rows[0])
+}
+
+interface Settled extends Balance {
+  readonly userId: UserId
+  readonly debt: number
+  readonly returned: number
+  /** How much of the reservation came out of grants, and how much did not. */
+  readonly granted: number
+  readonly others: number
+}
+
+/** What came out of grants was spent first, so it comes back last; and a debt takes its part. */
+async function distribute(
+  tx: Transaction,
+  { reservationId }: Settlement,
+  settled: Settled,
+): Promise<Balance> {
+  const { userId, debt, returned, granted, others, ...balance } = settled
+  const amount = Math.min(granted, Math.max(0, returned - others))
+  if (amount > 0) await returnToGrants(tx, { userId, reservationId, amount })
+  if (debt === 0 || returned === 0) return balance
+  await collectDebt(tx, userId)
+  return balanceOf(tx, userId)
 }
 
 async function refusalOf(tx: Transaction, { reservationId, spent }: Settlement): Promise<Error> {
