@@ -19,6 +19,7 @@ const doors: readonly { vendor: RegExp; open: readonly string[] }[] = [
   { vendor: /^bullmq$/, open: ['libs/task/src/queue.ts', 'libs/task/test/'] },
   { vendor: /^(@aws-sdk|@smithy)\//, open: ['libs/asset/', 'libs/simulators/'] },
   { vendor: /^sharp$/, open: ['libs/asset/', 'libs/simulators/'] },
+  { vendor: /^thumbhash$/, open: ['libs/asset/src/pictures.ts', 'libs/asset/test/'] },
   { vendor: /^lucia$/, open: ['libs/session/'] },
   { vendor: /^better-auth$/, open: ['services/auth/test/'] },
   {

@@ -5,9 +5,10 @@ import type { Transaction } from '@funmagic/database/transaction'
 import { assetColumns, insertAsset } from './asset-rows.ts'
 import type { Asset, NewAsset } from './asset.ts'
 import { deposit } from './deposits.ts'
+import { storeDerivatives } from './derivatives.ts'
 import { isPicture, sniffMimeType } from './media-types.ts'
 import { checkModel } from './models.ts'
-import { outputPlace } from './object-keys.ts'
+import { derivativePlaces, outputPlace } from './object-keys.ts'
 import type { ObjectStore } from './object-store.ts'
 import { inspectPicture } from './pictures.ts'
 
@@ -58,8 +59,7 @@ export async function storeOutput(store: ObjectStore, file: ProducedFile): Promi
     sizeBytes: bytes.length,
     sha256,
     ...(bytes === received ? size : await checkOutput(bytes, mimeType)),
-    derivatives: [],
-    thumbhash: null,
+    ...(await storeDerivatives(store, { place, bytes, mimeType })),
     taskId: file.taskId,
     taskOutput: file.index,
   }
@@ -87,7 +87,11 @@ export async function discardOutputs(
   store: ObjectStore,
   outputs: readonly StoredOutput[],
 ): Promise<void> {
-  for (const { bucket, storageKey } of outputs) await store.remove({ bucket, key: storageKey })
+  for (const { bucket, storageKey } of outputs) {
+    const place = { bucket, key: storageKey }
+    for (const beside of derivativePlaces(place)) await store.remove(beside)
+    await store.remove(place)
+  }
 }
 
 async function collect(bytes: Uint8Array | AsyncIterable<Uint8Array>): Promise<Uint8Array> {

@@ -7,7 +7,7 @@ import { inTransaction, type Transaction } from '@funmagic/database/transaction'
 import { recordEvent } from './asset-rows.ts'
 import { sourceKeptSeconds, type BucketRole, type Place } from './asset.ts'
 import type { CdnInvalidation } from './cdn-invalidation.ts'
-import { headersFor } from './object-keys.ts'
+import { derivativePlaces, headersFor } from './object-keys.ts'
 import { StoreFailure, type ObjectStore } from './object-store.ts'
 
 // The journal of moving bytes (decision 5). A move is `copying` until the copy is verified and the
@@ -229,7 +229,8 @@ async function removeSource(deps: MoveDeps, move: Move): Promise<void> {
     SELECT 1 FROM asset_moves WHERE id = ${move.id} AND delete_source_after <= now()
   `)
   if (rows.length === 0) return
-  await deps.store.remove({ bucket: move.fromBucket, key: move.fromKey })
+  const place = { bucket: move.fromBucket, key: move.fromKey }
+  for (const taken of [...derivativePlaces(place), place]) await deps.store.remove(taken)
   if (move.fromBucket === 'public') await deps.cdn?.invalidate(move.fromKey, move.id)
   await deps.database.query(sql`
     UPDATE asset_moves SET state = 'done', last_error = NULL, updated_at = now()

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createHash, randomInt } from 'node:crypto'
 import type { OutputMimeType } from '@funmagic/contract/asset'
 import { isId, type AssetId, type TaskId, type UploadId, type UserId } from '@funmagic/contract/ids'
-import type { BucketRole, DerivativePreset, Place } from './asset.ts'
+import { derivativePresets, type BucketRole, type DerivativePreset, type Place } from './asset.ts'
 import { extensionOf, isPicture } from './media-types.ts'
 import type { ObjectHeaders } from './object-store.ts'
 
@@ -51,6 +51,11 @@ export function quarantinePlace(uploadId: UploadId): Place {
 /** Where a smaller picture of an asset lies: beside it, wherever that is (A12). */
 export function derivativeKey(storageKey: string, preset: DerivativePreset): string {
   return `${storageKey.replace(/\.[a-z0-9]+$/, '')}.${preset}.webp`
+}
+
+/** Every place that may hold a smaller picture of what is at a place. */
+export function derivativePlaces({ bucket, key }: Place): Place[] {
+  return derivativePresets.map(preset => ({ bucket, key: derivativeKey(key, preset) }))
 }
 
 const cacheControls: Readonly<Record<BucketRole, string>> = {

@@ -1,10 +1,12 @@
 import sharp, { type Metadata, type Sharp, type SharpOptions } from 'sharp'
+import { rgbaToThumbHash } from 'thumbhash'
 import type { UploadMimeType } from '@funmagic/contract/asset'
 import { AppError } from '@funmagic/contract/problem'
+import { derivativePresets, type DerivativePreset } from './asset.ts'
 import { sniffMimeType } from './media-types.ts'
 
 /** What a picture may be, checked in its header before a pixel is decoded (reliability 1.8). */
-const pictureLimits = {
+export const pictureLimits = {
   pixelsMax: 40_000_000,
   sideMaxPx: 16_383,
   ratioMax: 100,
@@ -50,6 +52,62 @@ export async function cleanPicture(
   return orProblem(encode(upright, mimeType).toBuffer())
 }
 
+/** The longest side of each preset, in pixels; a smaller picture is not made larger (A12). */
+const presetSidesPx: Readonly<Record<DerivativePreset, number>> = { thumb: 256, card: 640 }
+/** ThumbHash takes no more. */
+const hashSidePx = 100
+
+export interface SmallerPictures {
+  /** WebP, without metadata. */
+  readonly pictures: ReadonlyMap<DerivativePreset, Uint8Array>
+  /** Base64. */
+  readonly thumbhash: string
+}
+
+/**
+ * The presets of a picture and its thumbhash. It is decoded once, at the size of the largest
+ * preset where its format allows that, and the smaller ones are made of that. Throws as
+ * inspectPicture does.
+ */
+export async function shrinkPicture(
+  bytes: Uint8Array,
+  mimeType: UploadMimeType,
+): Promise<SmallerPictures> {
+  await inspectPicture(bytes, mimeType)
+  const upright = openPicture(bytes).autoOrient().timeout({ seconds: decodeTimeoutSeconds })
+  const largest = await orProblem(toPixels(upright, Math.max(...Object.values(presetSidesPx))))
+  const pictures = new Map<DerivativePreset, Uint8Array>()
+  for (const preset of derivativePresets) {
+    const smaller = within(fromPixels(largest), presetSidesPx[preset])
+    pictures.set(preset, await orProblem(smaller.webp({ quality: 80, effort: 3 }).toBuffer()))
+  }
+  const { data, info } = await orProblem(toPixels(fromPixels(largest), hashSidePx))
+  const hash = rgbaToThumbHash(info.width, info.height, data)
+  return { pictures, thumbhash: Buffer.from(hash).toString('base64') }
+}
+
+interface Pixels {
+  readonly data: Buffer
+  readonly info: { readonly width: number; readonly height: number }
+}
+
+/** Four bytes a pixel, whatever the picture was in. */
+function toPixels(picture: Sharp, sidePx: number): Promise<Pixels> {
+  return within(picture, sidePx)
+    .toColourspace('srgb')
+    .ensureAlpha()
+    .raw({ depth: 'uchar' })
+    .toBuffer({ resolveWithObject: true })
+}
+
+function fromPixels({ data, info }: Pixels): Sharp {
+  return sharp(data, { raw: { width: info.width, height: info.height, channels: 4 } })
+}
+
+function within(picture: Sharp, sidePx: number): Sharp {
+  return picture.resize(sidePx, sidePx, { fit: 'inside', withoutEnlargement: true })
+}
+
 function encode(picture: Sharp, mimeType: UploadMimeType): Sharp {
   switch (mimeType) {
     case 'image/jpeg':
@@ -81,6 +139,8 @@ function openPicture(bytes: Uint8Array): Sharp {
     sharp.unblock({
       operation: ['Jpeg', 'Png', 'Webp', 'Nsgif'].map(name => `VipsForeignLoad${name}Buffer`),
     })
+    // Pictures come once: what libvips would keep of them is memory that nobody gives back.
+    sharp.cache(false)
     isGuarded = true
   }
   return sharp(bytes, openOptions)

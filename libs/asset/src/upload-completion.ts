@@ -8,6 +8,7 @@ import { insertAsset } from './asset-rows.ts'
 import type { Asset, NewAsset } from './asset.ts'
 import { findAsset } from './catalog.ts'
 import { deposit } from './deposits.ts'
+import { storeDerivatives } from './derivatives.ts'
 import { quarantinePlace, uploadPlace } from './object-keys.ts'
 import type { ObjectStore } from './object-store.ts'
 import { cleanPicture, inspectPicture } from './pictures.ts'
@@ -131,8 +132,7 @@ async function storePicture(
     sha256,
     width,
     height,
-    derivatives: [],
-    thumbhash: null,
+    ...(await storeDerivatives(store, { place, bytes, mimeType })),
     taskId: null,
     taskOutput: null,
   }

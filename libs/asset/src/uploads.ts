@@ -7,7 +7,8 @@ import { sql } from '@funmagic/database/sql'
 import { inTransaction, type Transaction } from '@funmagic/database/transaction'
 import { cleanFilename } from './filenames.ts'
 import { findUploadMimeType } from './media-types.ts'
-import { quarantinePlace, uploadPlace } from './object-keys.ts'
+import type { Place } from './asset.ts'
+import { derivativePlaces, quarantinePlace, uploadPlace } from './object-keys.ts'
 import type { ObjectStore } from './object-store.ts'
 
 /** The largest file that may be uploaded, in bytes (reliability 1.8). */
@@ -98,11 +99,16 @@ export async function expireUploads(
     if (signal.aborted) break
     await store.remove(quarantinePlace(upload.id))
     // A completion that died on the way to its commit has left a picture without a row.
-    if (upload.state === 'expired') await store.remove(uploadPlace(upload, upload.id))
+    if (upload.state === 'expired') await removePicture(store, uploadPlace(upload, upload.id))
     await database.query(sql`UPDATE uploads SET cleared_at = now() WHERE id = ${upload.id}`)
     cleared++
   }
   return { expired: rowCount ?? 0, cleared }
+}
+
+async function removePicture(store: ObjectStore, place: Place): Promise<void> {
+  for (const beside of derivativePlaces(place)) await store.remove(beside)
+  await store.remove(place)
 }
 
 /** One user's requests for tickets come one after the other, so that none passes the quota. */

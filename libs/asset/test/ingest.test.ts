@@ -56,7 +56,7 @@ t.test('a retry keeps the bytes of the first try, and the task gets one asset', 
   )
 
   t.match(output, { sha256: sha256(first), width: 32, height: 16 })
-  t.equal(memory.places.length, 1)
+  t.equal(memory.places.length, 3, 'the picture in three sizes')
   t.same(again, asset)
   const events = await database.query(sql`SELECT 1 FROM asset_events WHERE asset_id = ${asset.id}`)
   t.equal(events.rowCount, 1)

@@ -2,6 +2,7 @@ import t from 'tap'
 import { newId } from '@funmagic/contract/ids'
 import { sql } from '@funmagic/database/sql'
 import type { Place } from '../src/asset.ts'
+import { derivativePlaces } from '../src/object-keys.ts'
 import { deleteAsset } from '../src/publishing.ts'
 import { Slots } from '../src/slots.ts'
 import { makeFragile, openMemoryObjectStore, paint } from '../src/testing.ts'
@@ -166,7 +167,7 @@ t.test('a completion that dies at any step is finished by the next request', asy
     t.ok(isNew, `${moment} ${operation}`)
     t.ok(await memory.find({ bucket: 'private', key: asset.storageKey }))
   }
-  t.equal(memory.places.length, 2 * steps.length, 'nothing was stored twice')
+  t.equal(memory.places.length, 4 * steps.length, 'nothing was stored twice')
 })
 
 t.test('an upload whose completion died and that expires leaves nothing behind', async t => {
@@ -202,7 +203,9 @@ t.test('bytes that are sent again later change nothing, and are removed', async 
   `)
   await expireUploads(deps, { uploadsMax: 1 }, patient)
 
-  t.same(memory.places, [`private:${asset.storageKey}`])
+  const kept = { bucket: asset.bucket, key: asset.storageKey }
+  const places = [kept, ...derivativePlaces(kept)].map(({ bucket, key }) => `${bucket}:${key}`)
+  t.same(memory.places, places.toSorted())
   t.same((await completeUpload(deps, { userId, uploadId })).asset, asset, 'also after its end')
 })
 

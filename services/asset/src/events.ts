@@ -12,7 +12,8 @@ export interface Events {
   assetDeleted(deleted: { assetId: AssetId; userId: UserId; requestId: string }): void
   uploadsSwept(swept: { expired: number; cleared: number }): void
   movesSwept(swept: { finished: number; failures: readonly Error[] }): void
-  sweepFailed(work: 'uploads' | 'moves', error: unknown): void
+  derivativesSwept(swept: { made: number; failures: readonly Error[] }): void
+  sweepFailed(work: 'uploads' | 'moves' | 'derivatives', error: unknown): void
   connectionFailed(part: 'postgres' | 'redis', error: unknown): void
 }
 
@@ -50,6 +51,13 @@ export function createEvents(metrics: Metrics, logger: Logger): Events {
       if (finished > 0) logger.info({ finished }, 'moves swept')
       const [first] = failures
       if (first) logger.warn({ err: first, failed: failures.length }, 'moves failed')
+    },
+    derivativesSwept: ({ made, failures }) => {
+      counters.derivatives.inc({ outcome: 'made' }, made)
+      counters.derivatives.inc({ outcome: 'failed' }, failures.length)
+      if (made > 0) logger.info({ made }, 'smaller pictures made')
+      const [first] = failures
+      if (first) logger.warn({ err: first, failed: failures.length }, 'smaller pictures failed')
     },
     sweepFailed: (work, error) => {
       counters.failedSweeps.inc({ work })
@@ -89,6 +97,12 @@ function createCounters({ registry }: Metrics) {
     moves: new Counter({
       name: 'asset_moves_swept_total',
       help: 'Moves and removals of bytes that the sweeper took on.',
+      labelNames: ['outcome'] as const,
+      registers,
+    }),
+    derivatives: new Counter({
+      name: 'asset_derivatives_swept_total',
+      help: 'Assets whose smaller pictures the sweeper took on.',
       labelNames: ['outcome'] as const,
       registers,
     }),

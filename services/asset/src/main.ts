@@ -27,16 +27,17 @@ await run('asset', async (environment, lifecycle) => {
   const onCacheError = (error: unknown) => events.connectionFailed('redis', error)
   const { database, redis, store, cdn } = openStores(config, events, lifecycle)
 
+  const { checksMax: runningMax, checksWaitingMax: waitingMax, ...quota } = config.uploads
+  const checks = new Slots({ runningMax, waitingMax })
+
   const stopping = new AbortController()
   const sweeper = new Repeat(config.sweep.intervalMs, () =>
-    sweep({ database, store, cdn, events }, stopping.signal),
+    sweep({ database, store, cdn, checks, events }, stopping.signal),
   )
   lifecycle.onStop('sweeper', () => {
     stopping.abort()
     return sweeper[Symbol.asyncDispose]()
   })
-  const { checksMax: runningMax, checksWaitingMax: waitingMax, ...quota } = config.uploads
-  const checks = new Slots({ runningMax, waitingMax })
 
   const { app, drain } = await buildApp({
     server: {

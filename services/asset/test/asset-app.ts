@@ -57,7 +57,7 @@ export async function openAssetApp(t: Teardown) {
     await app.close()
     redis.disconnect()
   })
-  return { app, database, memory, store, events, metrics }
+  return { app, database, memory, store, events, metrics, checks }
 }
 
 const httpSettings = {

@@ -4,8 +4,8 @@ import { sweep } from '../src/jobs/sweep.ts'
 import { addUser, call, openAssetApp, paintPng, passHour, send, upload } from './asset-app.ts'
 
 const assetApp = await openAssetApp(t)
-const { database, memory, store, events, metrics } = assetApp
-const deps = { database, store, events, cdn: undefined }
+const { database, memory, store, events, metrics, checks } = assetApp
+const deps = { database, store, events, checks, cdn: undefined }
 const patient = new AbortController().signal
 
 async function readCounter(name: string, labels: Record<string, string>): Promise<number> {
@@ -21,7 +21,7 @@ t.test('the sweeper ends expired uploads and deletions', async t => {
   const { id } = await upload(assetApp, user)
   await send(assetApp, user, await paintPng())
   await call(assetApp, user, `/api/assets/${id}`, { method: 'DELETE' })
-  t.equal(memory.places.length, 3)
+  t.equal(memory.places.length, 5, 'two sent, and a picture in three sizes')
 
   await database.query(sql`UPDATE uploads SET expires_at = now() - interval '2 hours'`)
   await passHour(assetApp)
@@ -45,7 +45,7 @@ t.test('a fault of one kind of work does not stop the other, and both are tried 
   await passHour(assetApp)
   await sweep(deps, patient)
 
-  t.equal(afterOne, 1, 'the upload was cleared, the deletion failed')
+  t.equal(afterOne, 3, 'the upload was cleared, the deletion failed')
   t.same(memory.places, [])
   t.equal(await readCounter('asset_moves_swept_total', { outcome: 'failed' }), 1)
 })

@@ -110,7 +110,9 @@ t.test(
       height: 12,
       url: /^https:\/\/private-cdn\.funmagic\.test\/private\/.*Signature=/,
       urlExpiresAt: String,
-      thumbnailUrl: null,
+      thumbnailUrl: /\.thumb\.webp\?Expires=.*Signature=/,
+      cardUrl: /\.card\.webp\?Expires=.*Signature=/,
+      thumbhash: String,
       taskId: null,
       publishedAt: null,
     })

@@ -1,17 +1,20 @@
+import { makeMissingDerivatives, type DerivativeDeps } from '@funmagic/asset/derivatives'
 import { continueMoves, type MoveDeps } from '@funmagic/asset/moves'
 import { expireUploads } from '@funmagic/asset/uploads'
 import type { Events } from '../events.ts'
 
-export interface SweepDeps extends MoveDeps {
+export interface SweepDeps extends MoveDeps, DerivativeDeps {
   readonly events: Events
 }
 
 const movesMax = 50
 const uploadsMax = 100
+const derivativesMax = 10
 
 /**
  * Ends what a request or another process left unfinished: moves of bytes between buckets,
- * removals whose time has come, and upload tickets that expired (P1, decision 5). Any number of
+ * removals whose time has come, upload tickets that expired, and smaller pictures that could not
+ * be made when their asset came in (P1, A12, decision 5). Any number of
  * sweepers may run at once; what fails is tried again by a later sweep. When the signal aborts, it
  * ends in the middle, which is as good as anywhere.
  */
@@ -28,5 +31,12 @@ export async function sweep(deps: SweepDeps, signal: AbortSignal): Promise<void>
   } catch (error) {
     // Postgres or the store is away: the rows wait for the next sweep.
     events.sweepFailed('uploads', error)
+  }
+  try {
+    const limits = { assetsMax: derivativesMax }
+    events.derivativesSwept(await makeMissingDerivatives(deps, limits, signal))
+  } catch (error) {
+    // Postgres is away: the rows wait for the next sweep.
+    events.sweepFailed('derivatives', error)
   }
 }
