@@ -80,6 +80,17 @@ export type QuoteView = Static<typeof QuoteView>
 export const TaskFailure = Type.Object({ code: Type.String(), message: Type.String() })
 export type TaskFailure = Static<typeof TaskFailure>
 
+/** A task as its parent shows it: enough to draw a chain with its costs and times. */
+export const ChildView = Type.Object({
+  id: Id,
+  stepId: Type.String(),
+  status: Type.Enum(taskStatuses),
+  creditsCost: Type.Integer(),
+  startedAt: Type.Union([Type.String({ format: 'date-time' }), Type.Null()]),
+  finishedAt: Type.Union([Type.String({ format: 'date-time' }), Type.Null()]),
+})
+export type ChildView = Static<typeof ChildView>
+
 export const TaskView = Type.Object({
   id: Id,
   toolSlug: Type.String(),
@@ -90,6 +101,8 @@ export const TaskView = Type.Object({
   error: Type.Union([TaskFailure, Type.Null()]),
   output: Type.Union([Type.Object({ assets: Type.Array(AssetView) }), Type.Null()]),
   parentTaskId: Type.Union([Id, Type.Null()]),
+  waitsForParent: Type.Boolean({ description: 'Starts when the parent has completed' }),
+  children: Type.Array(ChildView, { description: 'The newest 20, oldest first' }),
   createdAt: Type.String({ format: 'date-time' }),
   startedAt: Type.Union([Type.String({ format: 'date-time' }), Type.Null()]),
   finishedAt: Type.Union([Type.String({ format: 'date-time' }), Type.Null()]),
@@ -109,6 +122,7 @@ export const ListTasksQuery = Type.Object(
     ...pageQuery,
     status: Type.Optional(Type.Enum(taskStatuses)),
     toolSlug: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+    parentTaskId: Type.Optional(Id),
   },
   { additionalProperties: false },
 )

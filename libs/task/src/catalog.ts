@@ -4,7 +4,7 @@ import { AppError } from '@funmagic/contract/problem'
 import { ToolConfig, type ToolStep } from '@funmagic/contract/tool'
 import type { Database } from '@funmagic/database/client'
 import { sql } from '@funmagic/database/sql'
-import { findTask } from './tasks.ts'
+import { findTask, type Task } from './tasks.ts'
 
 export interface ToolType {
   readonly id: string
@@ -100,34 +100,36 @@ export interface StepSubmission {
 }
 
 /**
- * Refuses a step whose turn has not come: a later step needs a completed task of the step before
- * as its parent (T8). Throws NOT_FOUND for a foreign parent, STEP_ORDER otherwise.
+ * Refuses a step whose turn has not come (T8): a later step needs a task of the step before as its
+ * parent, which may be under way still and is then waited for; a first step may follow any task
+ * that has completed. Returns the parent. Throws NOT_FOUND for a foreign parent, STEP_ORDER
+ * otherwise.
  */
 export async function requireStepOrder(
   database: Database,
   submission: StepSubmission,
-): Promise<void> {
+): Promise<Task | undefined> {
   const { userId, tool, step, parentTaskId } = submission
   const place = tool.config.steps.findIndex(({ id }) => id === step.id)
   const stepBefore = tool.config.steps[place - 1]
   if (parentTaskId === undefined) {
     if (stepBefore) throw stepOrder(stepBefore)
-    return
+    return undefined
   }
   const parent = await findTask(database, { userId, taskId: parentTaskId })
   if (!parent) throw new AppError('NOT_FOUND', { details: { field: 'parentTaskId' } })
-  if (parent.status !== 'completed') throw stepOrder(parent.step)
-  if (!stepBefore) return
+  if (parent.status === 'failed' || parent.status === 'canceled') throw stepOrder(parent.step)
+  if (!stepBefore) {
+    if (parent.status !== 'completed') throw stepOrder(parent.step)
+    return parent
+  }
   if (parent.toolId !== tool.id || parent.step.id !== stepBefore.id) throw stepOrder(stepBefore)
+  return parent
 }
 
-function stepOrder(stepBefore: ToolStep): AppError {
-  return new AppError('STEP_ORDER', {
-    details: {
-      field: 'parentTaskId',
-      suggestion: `Give the completed task of the step ${stepBefore.id} as parentTaskId.`,
-    },
-  })
+function stepOrder({ id }: ToolStep): AppError {
+  const suggestion = `Give a task of the step ${id} as parentTaskId that has not failed.`
+  return new AppError('STEP_ORDER', { details: { field: 'parentTaskId', suggestion } })
 }
 
 /** Creates the type, or replaces the one of that name; returns its id. */

@@ -1,11 +1,15 @@
-import type { ReservationId, TaskId, UserId } from '@funmagic/contract/ids'
+import type { TaskId, UserId } from '@funmagic/contract/ids'
 import type { TaskInput } from '@funmagic/contract/task'
 import type { Queryable } from '@funmagic/database/client'
 import { sql, type Sql } from '@funmagic/database/sql'
 import type { Transaction } from '@funmagic/database/transaction'
+import { cancelChildren, releaseChildren } from './chain.ts'
+import { finishTasks, type Finish, type FinishedTask, type ProviderRecord } from './finish.ts'
 import { moveStep, taskColumns, toTask, wakeMoved, type TaskRow } from './task-rows.ts'
 import { failureMessages, type FailureCode } from './task-state.ts'
 import type { Task, TaskOutput } from './tasks.ts'
+
+export type { FinishedTask, ProviderRecord } from './finish.ts'
 
 /** One claim of a task. Every write names it, and writes nothing once the task has moved on. */
 export interface Claim {
@@ -17,52 +21,42 @@ export interface ClaimedTask extends Task {
   readonly input: TaskInput
   /** How often a worker vanished with this task; see rescueExpired. */
   readonly rescues: number
+  /** Until its deadline, at the moment of the claim, by the clock of the database. */
+  readonly remainingMs: number
 }
 
-/** What whoever finished a task needs to settle its credits and to tell its owner. */
-export interface FinishedTask {
-  readonly taskId: TaskId
-  readonly userId: UserId
-  readonly toolSlug: string
-  readonly stepId: string
-  readonly attempt: number
-  readonly reservationId: ReservationId
-  readonly creditsCost: number
-  readonly createdAt: Date
-  readonly startedAt: Date | null
-  readonly finishedAt: Date
-}
-
-/** What was said to and by the provider, for operators; redacted by the caller. */
-export interface ProviderRecord {
-  readonly request?: object | undefined
-  readonly response?: object | undefined
-  readonly meta?: object | undefined
+/** A task that ended without a result, and what ended with it because it waited for it. */
+export interface EndedTask extends FinishedTask {
+  /** Canceled in the same transaction; the caller releases their reservations there as well. */
+  readonly dependents: readonly FinishedTask[]
 }
 
 /**
  * pending → processing with the next attempt, for as long as the lease. Undefined when there is
- * nothing to claim: taken, finished, past its deadline, or never there (T10).
+ * nothing to claim: taken, finished, waiting for its parent (T8), past its deadline, or never
+ * there (T10).
  */
 export async function claimTask(
   database: Queryable,
   claim: { taskId: TaskId; leaseMs: number },
 ): Promise<ClaimedTask | undefined> {
-  type Row = TaskRow & { readonly rescues: number; readonly input: TaskInput }
+  type Row = TaskRow & Pick<ClaimedTask, 'rescues' | 'input' | 'remainingMs'>
   const { rows } = await database.query<Row>(sql`
     WITH moved AS (
       UPDATE tasks SET status = 'processing', attempt = attempt + 1,
         lease_until = now() + ${claim.leaseMs} * interval '1 millisecond',
-        started_at = coalesce(started_at, now())
+        started_at = coalesce(started_at, now()), virtual_start = NULL
       WHERE id = ${claim.taskId} AND status = 'pending' AND deadline_at > now()
+        AND NOT waits_for_parent
       RETURNING *
     ), step AS (${moveStep})
-    SELECT ${taskColumns}, t.rescues, p.input
+    SELECT ${taskColumns}, t.rescues, p.input,
+      (extract(epoch FROM t.deadline_at - now()) * 1000)::float8 AS "remainingMs"
     FROM moved t JOIN task_payloads p ON p.task_id = t.id
   `)
   if (!rows[0]) return undefined
-  const { rescues, input, ...row } = rows[0]
-  return { ...toTask(row, null), rescues, input }
+  const { rescues, input, remainingMs, ...row } = rows[0]
+  return { ...toTask(row, null), rescues, input, remainingMs }
 }
 
 /** False when the claim is over (fencing, T2): the worker must drop what it does. */
@@ -89,16 +83,21 @@ export async function reportProgress(
   return rowCount === 1
 }
 
-/** processing → completed. Undefined when the claim is over: then nothing may be settled. */
+/**
+ * processing → completed; children that waited for it may run from the same commit on (T8).
+ * Undefined when the claim is over: then nothing may be settled.
+ */
 export async function completeTask(
   tx: Transaction,
   completion: Claim & { output: TaskOutput; provider?: ProviderRecord | undefined },
 ): Promise<FinishedTask | undefined> {
-  return finish(tx, {
+  const [task] = await finishTasks(tx, {
     set: sql`status = 'completed', progress = 100`,
     where: isClaimedBy(completion),
     payload: { output: completion.output, provider: completion.provider },
   })
+  if (task !== undefined) await releaseChildren(tx, task.taskId)
+  return task
 }
 
 export interface Failure {
@@ -112,15 +111,13 @@ export interface Failure {
 
 /**
  * → failed. With an attempt it is a worker's verdict and fenced; without one it is the sweeper's
- * and takes a pending or processing task. Undefined when there was nothing to fail.
+ * and takes a pending or processing task. Children that waited for it are canceled with it (T8).
+ * Undefined when there was nothing to fail.
  */
-export async function failTask(
-  tx: Transaction,
-  failure: Failure,
-): Promise<FinishedTask | undefined> {
+export async function failTask(tx: Transaction, failure: Failure): Promise<EndedTask | undefined> {
   const { taskId, attempt, code } = failure
   const isOpen = sql`id = ${taskId} AND status IN ('pending', 'processing')`
-  return finish(tx, {
+  return endChain(tx, {
     set: sql`status = 'failed', error_code = ${code}, error_message = ${failureMessages[code]}`,
     where: attempt === undefined ? isOpen : isClaimedBy({ taskId, attempt }),
     payload: { error: failure.detail, provider: failure.provider },
@@ -128,15 +125,16 @@ export async function failTask(
 }
 
 /**
- * → canceled, from pending and, when `whileProcessing`, from processing as well. Undefined when
- * the user has no such task or it is past that point; findTask tells which (T15).
+ * → canceled, from pending and, when `whileProcessing`, from processing as well, with the children
+ * that waited for it. Undefined when the user has no such task or it is past that point; findTask
+ * tells which (T15).
  */
 export async function cancelTask(
   tx: Transaction,
   cancellation: { taskId: TaskId; userId: UserId; whileProcessing: boolean },
-): Promise<FinishedTask | undefined> {
+): Promise<EndedTask | undefined> {
   const from = cancellation.whileProcessing ? ['pending', 'processing'] : ['pending']
-  return finish(tx, {
+  return endChain(tx, {
     set: sql`status = 'canceled'`,
     where: sql`id = ${cancellation.taskId} AND user_id = ${cancellation.userId}
       AND status = ANY (${from}::task_status[])`,
@@ -144,64 +142,42 @@ export async function cancelTask(
   })
 }
 
+async function endChain(tx: Transaction, change: Finish): Promise<EndedTask | undefined> {
+  const [task] = await finishTasks(tx, change)
+  return task && { ...task, dependents: await cancelChildren(tx, task.taskId) }
+}
+
+export interface HandBack extends Claim {
+  readonly delayMs: number
+  /**
+   * What the provider is to blame for: a `retry` after a failure that may pass, or a `rateLimit`,
+   * counted apart (TR4). A worker that stops, or that may not ask the provider yet, counts nothing.
+   */
+  readonly counts: 'retry' | 'rateLimit' | 'nothing'
+}
+
 /**
  * processing → pending, with a wake-up after the delay, so that another claim can go on with it.
- * `countRetry` counts it as a failure of the provider (TR4). Undefined when the claim is over.
+ * Undefined when the claim is over.
  */
 export async function handBack(
   database: Queryable,
-  handBack: Claim & { delayMs: number; countRetry: boolean },
-): Promise<{ retries: number } | undefined> {
-  const { rows } = await database.query<{ retries: number }>(sql`
+  { delayMs, counts, ...claim }: HandBack,
+): Promise<{ retries: number; rateLimitAttempts: number } | undefined> {
+  const { rows } = await database.query<{ retries: number; rateLimitAttempts: number }>(sql`
     WITH moved AS (
-      UPDATE tasks SET status = 'pending', lease_until = NULL,
-        retries = retries + ${handBack.countRetry ? 1 : 0}
-      WHERE ${isClaimedBy(handBack)}
+      UPDATE tasks SET status = 'pending', lease_until = NULL, virtual_start = NULL,
+        ready_at = now() + ${delayMs} * interval '1 millisecond',
+        retries = retries + ${counts === 'retry' ? 1 : 0},
+        rate_limit_attempts = rate_limit_attempts + ${counts === 'rateLimit' ? 1 : 0}
+      WHERE ${isClaimedBy(claim)}
       RETURNING *
-    ), step AS (${moveStep}), wake_up AS (${wakeMoved(handBack.delayMs)})
-    SELECT retries FROM moved
+    ), step AS (${moveStep}), wake_up AS (${wakeMoved(delayMs)})
+    SELECT retries, rate_limit_attempts AS "rateLimitAttempts" FROM moved
   `)
   return rows[0]
 }
 
 function isClaimedBy({ taskId, attempt }: Claim): Sql {
   return sql`id = ${taskId} AND attempt = ${attempt} AND status = 'processing'`
-}
-
-interface Finish {
-  readonly set: Sql
-  readonly where: Sql
-  readonly payload: {
-    readonly output?: TaskOutput
-    readonly error?: string | undefined
-    readonly provider?: ProviderRecord | undefined
-  }
-}
-
-/** The one way into a terminal status: the task, its step and its payload in one statement. */
-async function finish(tx: Transaction, change: Finish): Promise<FinishedTask | undefined> {
-  const { output, error, provider } = change.payload
-  const { rows } = await tx.query<FinishedTask>(sql`
-    WITH moved AS (
-      UPDATE tasks SET ${change.set}, lease_until = NULL, finished_at = now()
-      WHERE ${change.where}
-      RETURNING *
-    ), step AS (${moveStep}), payload AS (
-      UPDATE task_payloads SET output = ${json(output)}, error = ${error ?? null},
-        provider_request = coalesce(${json(provider?.request)}, provider_request),
-        provider_response = coalesce(${json(provider?.response)}, provider_response),
-        provider_meta = coalesce(${json(provider?.meta)}, provider_meta)
-      FROM moved WHERE task_id = moved.id
-    )
-    SELECT id AS "taskId", user_id AS "userId", tool_slug AS "toolSlug",
-      current_step_id AS "stepId", attempt, reservation_id AS "reservationId",
-      credits_cost AS "creditsCost", created_at AS "createdAt", started_at AS "startedAt",
-      finished_at AS "finishedAt"
-    FROM moved
-  `)
-  return rows[0]
-}
-
-function json(value: object | undefined): Sql {
-  return sql`${value === undefined ? null : JSON.stringify(value)}::jsonb`
 }

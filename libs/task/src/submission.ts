@@ -15,8 +15,12 @@ export interface NewTask {
   readonly creditsCost: number
   readonly input: TaskInput
   readonly parentTaskId?: TaskId | undefined
+  /** It works on the first picture that its parent, which is unfinished, will have made. */
+  readonly inheritsPicture?: boolean | undefined
+  /** The failed task that an operator has repeated by this one. */
+  readonly retriedTaskId?: TaskId | undefined
   readonly requestId: string
-  /** From now, by the clock of the database, until the task is given up. */
+  /** From when it may run, by the clock of the database, until the task is given up. */
   readonly timeoutMs: number
   readonly idempotency?: { readonly key: string; readonly requestHash: string } | undefined
 }
@@ -34,8 +38,10 @@ export interface Submission {
 
 /**
  * Records the task, its input and its wake-up, or returns the task recorded earlier under the
- * same user and key (M10). `reserve` is called only for a new task, in the same transaction.
- * Throws IDEMPOTENCY_MISMATCH when the key was used for another request.
+ * same user and key (M10). `reserve` is called only for a new task, in the same transaction. While
+ * its parent is unfinished the task waits for it, without a wake-up (T8). Throws
+ * IDEMPOTENCY_MISMATCH when the key was used for another request, STEP_ORDER when the parent has
+ * ended without a result.
  */
 export async function recordTask(
   tx: Transaction,
@@ -48,9 +54,42 @@ export async function recordTask(
     const earlier = await findReplay(tx, submission)
     if (earlier) return { kind: 'replayed', task: earlier }
   }
-  const hold = { taskId: newId(), deadlineAt: await deadlineAfter(tx, task.timeoutMs) }
+  const start = await readStart(tx, task)
+  const hold = { taskId: newId(), deadlineAt: start.deadlineAt }
   const reservationId = await reserve(hold)
-  return { kind: 'recorded', task: await insertTask(tx, task, { ...hold, reservationId }) }
+  const { waits } = start
+  return { kind: 'recorded', task: await insertTask(tx, task, { ...hold, reservationId, waits }) }
+}
+
+interface Start {
+  readonly waits: boolean
+  /** In whole milliseconds, like the columns it goes to. */
+  readonly deadlineAt: Date
+}
+
+/**
+ * The parent is locked until the end of the transaction, before the credits of its owner are: it
+ * can neither complete nor fail between this look at it and the commit of its child.
+ */
+async function readStart(tx: Transaction, task: NewTask): Promise<Start> {
+  const { parentTaskId, timeoutMs } = task
+  const time = sql`${timeoutMs} * interval '1 millisecond'`
+  const alone = sql`
+    SELECT false AS waits, false AS "isLost",
+      (now() + ${time})::timestamptz(3) AS "deadlineAt"`
+  const behindParent = sql`
+    SELECT status IN ('pending', 'processing') AS waits,
+      status IN ('failed', 'canceled') AS "isLost",
+      (CASE WHEN status IN ('pending', 'processing') THEN greatest(deadline_at, now())
+        ELSE now() END + ${time})::timestamptz(3) AS "deadlineAt"
+    FROM tasks WHERE id = ${parentTaskId} AND user_id = ${task.userId} FOR SHARE`
+  const { rows } = await tx.query<Start & { isLost: boolean }>(
+    parentTaskId === undefined ? alone : behindParent,
+  )
+  const [start] = rows
+  if (!start) throw new AppError('NOT_FOUND', { details: { field: 'parentTaskId' } })
+  if (start.isLost) throw new AppError('STEP_ORDER', { details: { field: 'parentTaskId' } })
+  return start
 }
 
 interface SubmissionKey {
@@ -84,30 +123,24 @@ export async function findReplay(
   return toTask(row, output)
 }
 
-/** In whole milliseconds, like the columns it goes to. */
-async function deadlineAfter(tx: Transaction, timeoutMs: number): Promise<Date> {
-  const { rows } = await tx.query<{ deadlineAt: Date }>(sql`
-    SELECT (now() + ${timeoutMs} * interval '1 millisecond')::timestamptz(3) AS "deadlineAt"
-  `)
-  if (!rows[0]) throw new Error('SELECT without FROM returned no row')
-  return rows[0].deadlineAt
-}
-
 async function insertTask(
   tx: Transaction,
   task: NewTask,
-  hold: Hold & { reservationId: ReservationId },
+  hold: Hold & { reservationId: ReservationId; waits: boolean },
 ): Promise<Task> {
   const { rows } = await tx.query<TaskRow>(sql`
     WITH moved AS (
       INSERT INTO tasks (id, user_id, tool_id, tool_slug, tool_version, step, current_step_id,
         parent_task_id, reservation_id, credits_cost, deadline_at, idempotency_key,
-        request_hash, request_id)
+        request_hash, request_id, waits_for_parent, inherits_picture, retried_task_id, timeout_ms,
+        ready_at)
       VALUES (${hold.taskId}, ${task.userId}, ${task.tool.id}, ${task.tool.slug},
         ${task.tool.version}, ${JSON.stringify(task.step)}, ${task.step.id},
         ${task.parentTaskId ?? null}, ${hold.reservationId}, ${task.creditsCost},
         ${hold.deadlineAt}, ${task.idempotency?.key ?? null},
-        ${task.idempotency?.requestHash ?? null}, ${task.requestId})
+        ${task.idempotency?.requestHash ?? null}, ${task.requestId}, ${hold.waits},
+        ${task.inheritsPicture ?? false}, ${task.retriedTaskId ?? null}, ${task.timeoutMs},
+        CASE WHEN NOT ${hold.waits} THEN now() END)
       RETURNING *
     ), payload AS (
       INSERT INTO task_payloads (id, task_id, input)

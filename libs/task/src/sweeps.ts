@@ -31,7 +31,8 @@ export async function rescueExpired(
           AND rescues < ${options.rescuesMax}
         ORDER BY lease_until LIMIT ${options.limit} FOR UPDATE SKIP LOCKED
       ), moved AS (
-        UPDATE tasks SET status = 'pending', lease_until = NULL, rescues = rescues + 1
+        UPDATE tasks SET status = 'pending', lease_until = NULL, rescues = rescues + 1,
+          ready_at = now(), virtual_start = NULL
         FROM expired WHERE tasks.id = expired.id
         RETURNING tasks.*
       ), step AS (${moveStep}), wake_up AS (${wakeMoved(0)})
@@ -81,7 +82,7 @@ export async function redispatchLost(
     sql`
       WITH lost AS (
         SELECT id FROM tasks
-        WHERE status = 'pending'
+        WHERE status = 'pending' AND NOT waits_for_parent
           AND coalesce(dispatched_at, created_at)
             < now() - ${options.olderThanMs} * interval '1 millisecond'
           AND NOT EXISTS (SELECT FROM outbox WHERE key = tasks.id AND sent_at IS NULL)

@@ -21,9 +21,17 @@ export interface Task {
   readonly progress: number
   readonly attempt: number
   readonly retries: number
+  /** How often the provider answered with 429; counted apart from the retries (TR4). */
+  readonly rateLimitAttempts: number
   readonly error: TaskFailure | null
   readonly output: TaskOutput | null
   readonly parentTaskId: TaskId | null
+  /** Submitted while its parent is unfinished, and not to start before it completes (T8). */
+  readonly waitsForParent: boolean
+  /** Works on the first picture that its parent made. */
+  readonly inheritsPicture: boolean
+  /** The failed task that an operator had repeated by this one. */
+  readonly retriedTaskId: TaskId | null
   readonly reservationId: ReservationId
   readonly requestId: string
   readonly deadlineAt: Date
@@ -43,8 +51,10 @@ export interface TaskRow extends Omit<Task, 'step' | 'output' | 'error'> {
 export const taskColumns: Sql = sql`
   t.id, t.user_id AS "userId", t.tool_id AS "toolId", t.tool_slug AS "toolSlug",
   t.tool_version AS "toolVersion", t.step, t.status, t.credits_cost AS "creditsCost",
-  t.progress, t.attempt, t.retries, t.error_code AS "errorCode",
-  t.error_message AS "errorMessage", t.parent_task_id AS "parentTaskId",
+  t.progress, t.attempt, t.retries, t.rate_limit_attempts AS "rateLimitAttempts",
+  t.error_code AS "errorCode", t.error_message AS "errorMessage",
+  t.parent_task_id AS "parentTaskId", t.waits_for_parent AS "waitsForParent",
+  t.inherits_picture AS "inheritsPicture", t.retried_task_id AS "retriedTaskId",
   t.reservation_id AS "reservationId", t.request_id AS "requestId",
   t.deadline_at AS "deadlineAt", t.created_at AS "createdAt", t.started_at AS "startedAt",
   t.finished_at AS "finishedAt"`
@@ -65,11 +75,14 @@ export const moveStep: Sql = sql`
     completed_at = moved.finished_at
   FROM moved WHERE task_id = moved.id AND step_id = moved.current_step_id`
 
-/** Writes the wake-ups of the tasks that `moved` in the same statement, due after the delay. */
+/**
+ * Writes the wake-ups of the tasks that `moved` in the same statement, due after the delay; a
+ * child that waits for its parent gets none.
+ */
 export function wakeMoved(delayMs: number): Sql {
   return sql`
     INSERT INTO outbox (topic, key, payload, available_at)
     SELECT 'task', id, jsonb_build_object('taskId', id, 'requestId', request_id,
       'attempt', attempt), now() + ${delayMs} * interval '1 millisecond'
-    FROM moved`
+    FROM moved WHERE NOT waits_for_parent`
 }

@@ -36,7 +36,7 @@ t.test('a new attempt finds the call of the one before and re-attaches (T8)', as
   const callId = await begin(task.id)
   const handle = { pollUrl: 'https://api.example/p/1' }
   await recordSubmitted(database, { callId, providerRequestId: 'p-1', handle })
-  await handBack(database, { taskId: task.id, attempt: 1, delayMs: 0, countRetry: false })
+  await handBack(database, { taskId: task.id, attempt: 1, delayMs: 0, counts: 'nothing' })
   await claim(database, task.id)
 
   const call = await openCall(task.id)
@@ -46,7 +46,7 @@ t.test('a new attempt finds the call of the one before and re-attaches (T8)', as
 
 t.test('a claim that is over may not submit', async t => {
   const task = await claimed(world)
-  await handBack(database, { taskId: task.id, attempt: 1, delayMs: 0, countRetry: false })
+  await handBack(database, { taskId: task.id, attempt: 1, delayMs: 0, counts: 'nothing' })
 
   await t.rejects(begin(task.id), /the claim is over/)
 
@@ -65,7 +65,7 @@ t.test('a closed call is not open any more, and the next attempt may begin anoth
   const callId = await begin(task.id)
   await recordOutcome(database, { callId, state: 'failed', errorKind: 'throttled' })
   t.equal(await openCall(task.id), undefined)
-  await handBack(database, { taskId: task.id, attempt: 1, delayMs: 0, countRetry: true })
+  await handBack(database, { taskId: task.id, attempt: 1, delayMs: 0, counts: 'retry' })
   await claim(database, task.id)
 
   const second = await begin(task.id, 2)

@@ -12,7 +12,7 @@ import {
   type NewTool,
   type Tool,
 } from '../src/catalog.ts'
-import { completeTask } from '../src/lifecycle.ts'
+import { cancelTask, completeTask, failTask } from '../src/lifecycle.ts'
 import { createTestTool } from '../src/testing.ts'
 import { claimed, createTaskWorld, createUser, submitted } from './task-fixture.ts'
 
@@ -94,14 +94,28 @@ t.test('a task keeps the step as it was when it was submitted (T7)', async t => 
   t.match(task, { toolVersion: 1, step: { cost: 5 } })
 })
 
-t.test('a first step needs no parent; a later one needs the step before, completed', async t => {
+t.test('a first step needs no parent; a later one needs the step before', async t => {
   const parent = await completed(figure, image.id)
   const open = await submitted({ ...world, tool: figure }, { step: image })
 
   await order('image')
   await order('model', parent)
   await t.rejects(order('model'), { code: 'STEP_ORDER' })
-  await t.rejects(order('model', open.id), { code: 'STEP_ORDER' })
+  t.equal((await order('model', open.id))?.id, open.id)
+  await t.rejects(order('image', open.id), { code: 'STEP_ORDER' })
+})
+
+t.test('a parent that has failed or was canceled has no next step', async t => {
+  for (const end of ['failed', 'canceled'] as const) {
+    const { id: taskId } = await submitted({ ...world, tool: figure }, { step: image })
+    await inTransaction(database, tx =>
+      end === 'failed'
+        ? failTask(tx, { taskId, code: 'POISON' })
+        : cancelTask(tx, { taskId, userId: world.userId, whileProcessing: false }),
+    )
+
+    await t.rejects(order('model', taskId), { code: 'STEP_ORDER' })
+  }
 })
 
 t.test('a parent of another tool or step does not count', async t => {

@@ -117,13 +117,13 @@ t.test('a failure carries its code to the user and its detail to operators', asy
 
 t.test('a claim that is over can write nothing (T2)', async t => {
   const old = await claimed(world)
-  await handBack(database, { ...claimOf(old), delayMs: 0, countRetry: false })
+  await handBack(database, { ...claimOf(old), delayMs: 0, counts: 'nothing' })
   const current = await claim(database, old.id)
   const held = claimOf(old)
 
   t.equal(await renewLease(database, { ...held, leaseMs: 1 }), false)
   t.equal(await reportProgress(database, { ...held, progress: 99 }), false)
-  t.equal(await handBack(database, { ...held, delayMs: 0, countRetry: true }), undefined)
+  t.equal(await handBack(database, { ...held, delayMs: 0, counts: 'retry' }), undefined)
   t.equal(await complete(held), undefined)
   t.equal(await fail(held), undefined)
 
@@ -205,10 +205,10 @@ t.test('handing back makes the task pending and wakes it after the delay', async
   const handedBack = await handBack(database, {
     ...claimOf(task),
     delayMs: 60_000,
-    countRetry: true,
+    counts: 'retry',
   })
 
-  t.strictSame(handedBack, { retries: 1 })
+  t.strictSame(handedBack, { retries: 1, rateLimitAttempts: 0 })
   t.match(await read(task.id), { status: 'pending', attempt: 1, retries: 1 })
   t.match(await stepOf(task.id), { status: 'pending', completed: false })
   t.match(
@@ -224,7 +224,22 @@ t.test('handing back makes the task pending and wakes it after the delay', async
 t.test('handing back for shutdown counts no retry', async t => {
   const task = await claimed(world)
 
-  const handedBack = await handBack(database, { ...claimOf(task), delayMs: 0, countRetry: false })
+  const handedBack = await handBack(database, { ...claimOf(task), delayMs: 0, counts: 'nothing' })
 
-  t.strictSame(handedBack, { retries: 0 })
+  t.strictSame(handedBack, { retries: 0, rateLimitAttempts: 0 })
+})
+
+t.test('answers of 429 are counted apart from failures (TR4)', async t => {
+  const task = await claimed(world)
+  await handBack(database, { ...claimOf(task), delayMs: 0, counts: 'rateLimit' })
+
+  const again = await claim(database, task.id)
+
+  t.match(again, { attempt: 2, retries: 0, rateLimitAttempts: 1 })
+})
+
+t.test('a claim knows how much time is left, by the clock of the database', async t => {
+  const { remainingMs } = await claimed(world, { timeoutMs: 60_000 })
+
+  t.ok(remainingMs > 30_000 && remainingMs <= 60_000)
 })

@@ -77,7 +77,7 @@ t.test('a wake-up for later is left alone until then', async t => {
   const task = await claimed(world)
   await relay()
   const held = { taskId: task.id, attempt: 1 }
-  await handBack(database, { ...held, delayMs: 60_000, countRetry: true })
+  await handBack(database, { ...held, delayMs: 60_000, counts: 'retry' })
 
   t.equal(await relay(), 0)
   t.match(await readBacklog(database), { unsent: 0, oldestAgeMs: 0 })

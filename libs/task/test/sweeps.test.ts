@@ -91,7 +91,7 @@ t.test('handing back is not a rescue', async t => {
   const { id } = await submitted(world)
   for (let attempt = 1; attempt <= 5; attempt++) {
     await claim(database, id)
-    await handBack(database, { taskId: id, attempt, delayMs: 0, countRetry: true })
+    await handBack(database, { taskId: id, attempt, delayMs: 0, counts: 'retry' })
   }
 
   t.match(await claim(database, id), { attempt: 6, retries: 5, rescues: 0 })
@@ -153,7 +153,7 @@ t.test('a task that waits for its delay is not sent again before', async t => {
   const { id } = await submitted(world)
   await relay()
   await claim(database, id)
-  await handBack(database, { taskId: id, attempt: 1, delayMs: 600_000, countRetry: true })
+  await handBack(database, { taskId: id, attempt: 1, delayMs: 600_000, counts: 'retry' })
   await dispatchedLongAgo(id)
 
   t.strictSame(await redispatchLost(database, { limit, olderThanMs: 60_000 }), [])

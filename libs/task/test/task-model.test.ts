@@ -69,7 +69,13 @@ async function perform(taskId: TaskId, attempt: number, step: Step): Promise<boo
     }
     case 'handBack':
     case 'retry':
-      return isDone(handBack(database, { ...claim, delayMs: 0, countRetry: step.kind === 'retry' }))
+      return isDone(
+        handBack(database, {
+          ...claim,
+          delayMs: 0,
+          counts: step.kind === 'retry' ? 'retry' : 'nothing',
+        }),
+      )
     case 'rescue':
       return rescue(taskId)
   }

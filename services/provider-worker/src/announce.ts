@@ -15,6 +15,7 @@ export interface Announcer {
   progress(task: ClaimedTask, progress: { percent: number; message: string }): Promise<void>
   completed(task: ClaimedTask, settled: Settled): Promise<void>
   failed(task: ClaimedTask, settled: Settled, code: FailureCode): Promise<void>
+  dependentsCanceled(task: ClaimedTask, settled: Settled): Promise<void>
 }
 
 export function createAnnouncer(redis: Redis, events: Events): Announcer {
@@ -52,6 +53,12 @@ export function createAnnouncer(redis: Redis, events: Events): Announcer {
         const error = { code, message: failureMessages[code] }
         await publish(task, { type: 'failed', error })
         await pushBalance(task, settled)
+      }),
+    dependentsCanceled: (task, { dependents }) =>
+      tell(task, async () => {
+        for (const { taskId, userId } of dependents) {
+          await publishEvent(redis, { taskId, userId }, { type: 'canceled' })
+        }
       }),
   }
 }

@@ -26,9 +26,12 @@ export interface Attempt {
   /** The call as the provider knows it, from the moment that it has an id there. */
   submitted?: SubmittedCall
   stored: StoredOutput[]
+  /** Until the deadline of the task; negative after it. */
+  remainingMs(): number
 }
 
 export function beginAttempt(task: ClaimedTask, lease: Lease, shutdown: Shutdown): Attempt {
+  const claimedAtMs = performance.now()
   return {
     task,
     claim: { taskId: task.id, attempt: task.attempt },
@@ -36,5 +39,6 @@ export function beginAttempt(task: ClaimedTask, lease: Lease, shutdown: Shutdown
     shutdown,
     signal: AbortSignal.any([lease.lost, shutdown.expired]),
     stored: [],
+    remainingMs: () => task.remainingMs - (performance.now() - claimedAtMs),
   }
 }

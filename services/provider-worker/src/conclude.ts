@@ -28,21 +28,22 @@ export async function conclude(
   error: unknown,
 ): Promise<void> {
   const { task, claim } = attempt
-  const verdict = judge(error, task, deps.limits.retry, Math.random())
+  const tried = { ...task, remainingMs: attempt.remainingMs() }
+  const verdict = judge(error, tried, deps.limits.retry, Math.random())
   switch (verdict.kind) {
     case 'discard':
       return discard(deps, attempt)
     case 'handBack': {
-      const isOurs = await handBack(deps.database, { ...claim, delayMs: 0, countRetry: false })
+      const isOurs = await handBack(deps.database, { ...claim, delayMs: 0, counts: 'nothing' })
       if (isOurs === undefined) return discard(deps, attempt)
       return deps.events.taskHandedBack(task)
     }
-    case 'retry': {
-      const { delayMs } = verdict
+    case 'again': {
+      const { delayMs, counts } = verdict
       await closeUnsubmitted(deps, attempt, error)
-      const isOurs = await handBack(deps.database, { ...claim, delayMs, countRetry: true })
+      const isOurs = await handBack(deps.database, { ...claim, delayMs, counts })
       if (isOurs === undefined) return discard(deps, attempt)
-      return deps.events.taskRetried(task, { delayMs, error })
+      return deps.events.taskRetried(task, { delayMs, counts, error })
     }
     case 'fail':
       return fail(deps, attempt, { code: verdict.code, error })
@@ -64,19 +65,21 @@ async function fail(
   attempt: Attempt,
   end: { readonly code: FailureCode; readonly error: unknown },
 ): Promise<void> {
-  const { task, claim, callId } = attempt
+  const { task, claim, callId, submitted } = attempt
   const { code, error } = end
+  // A call that goes on at the provider stays open until it is stopped there.
+  const isOver = submitted === undefined || (error instanceof ProviderFailure && error.isFinal)
   const settled = await settleFailed(deps.database, {
     claim,
     code,
     detail: describeError(error),
-    call: callId === undefined ? undefined : { id: callId, errorKind: kindOf(error) },
+    call: callId !== undefined && isOver ? { id: callId, errorKind: kindOf(error) } : undefined,
     provider: describeAttempt(attempt, error),
   })
   if (settled === undefined) return discard(deps, attempt)
   deps.events.taskFailed(task, settled.task, end)
   await deps.announcer.failed(task, settled, code)
-  const isOver = error instanceof ProviderFailure && error.isFinal
+  await deps.announcer.dependentsCanceled(task, settled)
   if (!isOver) await stopCall(deps, attempt)
   await clearOutputs(deps, attempt)
 }
@@ -96,11 +99,15 @@ async function discard(deps: ConcludeDeps, attempt: Attempt): Promise<void> {
   })
 }
 
+/** If it does not succeed here, forwardCancels tries it until it does. */
 async function stopCall(deps: ConcludeDeps, attempt: Attempt): Promise<void> {
-  const { account, submitted } = attempt
-  if (account === undefined || submitted === undefined) return
+  const { account, submitted, callId } = attempt
+  if (account === undefined || submitted === undefined || callId === undefined) return
   const signal = AbortSignal.timeout(deps.limits.cancelTimeoutMs)
-  await beside(deps, attempt, 'cancel', () => account.provider.cancel(submitted, signal))
+  await beside(deps, attempt, 'cancel', async () => {
+    await account.provider.cancel(submitted, signal)
+    await recordOutcome(deps.database, { callId, state: 'failed', errorKind: 'canceled' })
+  })
 }
 
 async function clearOutputs(deps: ConcludeDeps, attempt: Attempt): Promise<void> {

@@ -83,6 +83,15 @@ const TaskSettings = Type.Object({
     }),
     { env: 'TASK_RETRIES_MAX' },
   ),
+  rateLimitsMax: setting(
+    Type.Integer({
+      minimum: 0,
+      maximum: 100,
+      default: 10,
+      description: 'Further tries after a provider answered with 429',
+    }),
+    { env: 'TASK_RATE_LIMITS_MAX' },
+  ),
   retryDelayMs: setting(
     Type.Integer({
       minimum: 1,
@@ -97,7 +106,7 @@ const TaskSettings = Type.Object({
       minimum: 1,
       maximum: 600_000,
       default: 60_000,
-      description: 'The longest delay, also when the provider asks for a longer one',
+      description: 'The longest delay, unless the provider asks for a longer one',
     }),
     { env: 'TASK_RETRY_DELAY_MAX_MS' },
   ),
@@ -190,6 +199,7 @@ export function limitsOf({ tasks, providers }: WorkerConfig): TaskLimits {
     outputTimeoutMs: providers.outputTimeoutMs,
     retry: {
       retriesMax: tasks.retriesMax,
+      rateLimitsMax: tasks.rateLimitsMax,
       baseDelayMs: tasks.retryDelayMs,
       delayMaxMs: tasks.retryDelayMaxMs,
     },

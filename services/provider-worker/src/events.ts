@@ -1,7 +1,8 @@
 import { taskQueueName } from '@funmagic/contract/task'
 import type { Logger } from '@funmagic/runtime/logger'
 import type { Metrics } from '@funmagic/runtime/metrics'
-import type { ClaimedTask, FinishedTask } from '@funmagic/task/lifecycle'
+import type { DueCancellation } from '@funmagic/task/cancellations'
+import type { ClaimedTask, FinishedTask, HandBack } from '@funmagic/task/lifecycle'
 import type { FailureCode } from '@funmagic/task/task-state'
 import { createNumbers, type Numbers } from './numbers.ts'
 import type { ObserveExchange } from './providers/exchange.ts'
@@ -11,6 +12,9 @@ export interface Events extends TaskEvents {
   /** Every step of a conversation with a provider; a failure has its line with the task. */
   providerAnswered: ObserveExchange
   jobRefused(job: unknown): void
+  callCanceled(call: DueCancellation): void
+  cancelFailed(call: DueCancellation, error: unknown): void
+  cancelsFailed(error: unknown): void
   connectionFailed(part: 'postgres' | 'redis' | 'queue', error: Error): void
   queuePolicyUnknown(reason: Error): void
   /** From here on the metrics show how long ago the worker last asked for work. */
@@ -22,13 +26,19 @@ interface TaskEvents {
   callResumed(task: ClaimedTask, callId: string): void
   taskCompleted(task: ClaimedTask, finished: FinishedTask): void
   taskFailed(task: ClaimedTask, finished: FinishedTask, end: TaskEnd): void
-  taskRetried(task: ClaimedTask, retry: { delayMs: number; error: unknown }): void
+  taskRetried(task: ClaimedTask, retry: Retry): void
   taskHandedBack(task: ClaimedTask): void
   taskDiscarded(task: ClaimedTask): void
   /** Nothing is known about the end of this attempt; the sweeper sees to it. */
   taskCrashed(job: { taskId: string; requestId: string }, error: unknown): void
   /** Something beside the task went wrong; the task goes on without it. */
   sideWorkFailed(task: ClaimedTask, what: SideWork, error: unknown): void
+}
+
+export interface Retry {
+  readonly delayMs: number
+  readonly counts: HandBack['counts']
+  readonly error: unknown
 }
 
 export interface TaskEnd {
@@ -47,6 +57,15 @@ export function createEvents(metrics: Metrics, logger: Logger): Events {
     ...createTaskEvents(numbers, logger),
     providerAnswered: numbers.countExchange,
     jobRefused: job => logger.error({ job }, 'job is not of the form of a task job'),
+    callCanceled: call => {
+      numbers.cancels.inc({ outcome: 'forwarded' })
+      logger.info(callFieldsOf(call), 'provider told to stop')
+    },
+    cancelFailed: (call, error) => {
+      numbers.cancels.inc({ outcome: 'failed' })
+      logger.warn({ ...callFieldsOf(call), err: error }, 'provider not told to stop')
+    },
+    cancelsFailed: error => logger.warn({ err: error }, 'nobody could be told to stop'),
     connectionFailed: (part, error) => {
       numbers.connectionFailures.inc({ part })
       logger.warn({ part, err: error }, 'connection failed')
@@ -57,6 +76,8 @@ export function createEvents(metrics: Metrics, logger: Logger): Events {
     watchFetches: lastFetchAge => numbers.watchFetches(lastFetchAge),
   }
 }
+
+const retryReasons = { retry: 'retry', rateLimit: 'rate_limit', nothing: 'denied' } as const
 
 function createTaskEvents(numbers: Numbers, logger: Logger): TaskEvents {
   return {
@@ -76,9 +97,9 @@ function createTaskEvents(numbers: Numbers, logger: Logger): TaskEvents {
       const level = operatorCodes.includes(code) ? 'error' : 'warn'
       logger[level]({ ...fieldsOf(task), code, err: error }, 'task failed')
     },
-    taskRetried: (task, { delayMs, error }) => {
-      numbers.interruptions.inc({ reason: 'retry' })
-      logger.warn({ ...fieldsOf(task), delayMs, err: error }, 'task will be tried again')
+    taskRetried: (task, { delayMs, counts, error }) => {
+      numbers.interruptions.inc({ reason: retryReasons[counts] })
+      logger.warn({ ...fieldsOf(task), delayMs, counts, err: error }, 'task will be tried again')
     },
     taskHandedBack: task => {
       numbers.interruptions.inc({ reason: 'stopping' })
@@ -101,4 +122,8 @@ function createTaskEvents(numbers: Numbers, logger: Logger): TaskEvents {
 
 function fieldsOf({ id: taskId, requestId, userId, toolSlug, attempt }: ClaimedTask): object {
   return { taskId, requestId, userId, toolSlug, attempt }
+}
+
+function callFieldsOf({ taskId, requestId, callId, provider, attempts }: DueCancellation): object {
+  return { taskId, requestId, callId, provider, attempts }
 }

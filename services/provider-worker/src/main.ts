@@ -8,15 +8,18 @@ import { run, type Lifecycle } from '@funmagic/runtime/lifecycle'
 import { createLogger } from '@funmagic/runtime/logger'
 import { createMetrics } from '@funmagic/runtime/metrics'
 import { openRedis } from '@funmagic/runtime/redis'
+import { Repeat } from '@funmagic/runtime/repeat'
 import { requireNoEviction } from '@funmagic/task/queue'
 import { openAccounts } from './accounts.ts'
 import { createAnnouncer } from './announce.ts'
 import { limitsOf, timeoutsOf, WorkerConfig } from './config.ts'
 import { createEvents, type Events } from './events.ts'
+import { forwardCancels } from './forward-cancels.ts'
 import { runTask, type RunTaskDeps } from './run-task.ts'
 import { Worker } from './worker.ts'
 
 const service = 'provider-worker'
+const cancelIntervalMs = 1_000
 
 await run(service, async (environment, lifecycle) => {
   const config = loadConfig(WorkerConfig, environment)
@@ -57,6 +60,8 @@ await run(service, async (environment, lifecycle) => {
   await app.listen({ host: config.http.host, port: config.http.port })
   lifecycle.onStop('server', drain)
 
+  const canceler = new Repeat(cancelIntervalMs, () => forwardCancels(deps))
+  lifecycle.onStop('canceler', () => canceler[Symbol.asyncDispose]())
   const worker = new Worker({
     ...config.queue,
     queueUrl: config.redisQueue.url,

@@ -9,6 +9,7 @@ export interface Numbers {
   countEnd(status: 'completed' | 'failed', task: FinishedTask): void
   watchFetches(lastFetchAgeSeconds: () => number): void
   readonly interruptions: Counter<'reason'>
+  readonly cancels: Counter<'outcome'>
   readonly sideWorkFailures: Counter<'what'>
   readonly connectionFailures: Counter<'part'>
 }
@@ -36,6 +37,12 @@ export function createNumbers(registry: Registry): Numbers {
       name: 'task_attempts_interrupted_total',
       help: 'Attempts that did not end their task.',
       labelNames: ['reason'],
+      registers,
+    }),
+    cancels: new Counter({
+      name: 'provider_cancels_total',
+      help: 'Times that a provider was to be told to stop a call whose task had ended.',
+      labelNames: ['outcome'],
       registers,
     }),
     sideWorkFailures: new Counter({

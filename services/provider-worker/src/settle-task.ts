@@ -17,6 +17,8 @@ export interface Settled {
   readonly task: FinishedTask
   readonly assetIds: readonly string[]
   readonly balance: Balance
+  /** Tasks that waited for this one and ended with it. */
+  readonly dependents: readonly FinishedTask[]
 }
 
 /**
@@ -40,11 +42,14 @@ export async function settleCompleted(
     for (const output of outputs) await insertOutputAsset(tx, output)
     await recordOutcome(tx, { callId, state: 'succeeded' })
     const balance = await confirm(tx, task.reservationId, task.creditsCost)
-    return { task, assetIds, balance }
+    return { task, assetIds, balance, dependents: [] }
   })
 }
 
-/** A task that is given up and the return of its credits are one commit, fenced like the other. */
+/**
+ * A task that is given up, the tasks that wait for it, and the return of all their credits are one
+ * commit, fenced like the other (T8).
+ */
 export async function settleFailed(
   database: Database,
   failure: {
@@ -62,6 +67,8 @@ export async function settleFailed(
     if (call !== undefined) {
       await recordOutcome(tx, { callId: call.id, state: 'failed', errorKind: call.errorKind })
     }
-    return { task, assetIds: [], balance: await release(tx, task.reservationId) }
+    for (const { reservationId } of task.dependents) await release(tx, reservationId)
+    const balance = await release(tx, task.reservationId)
+    return { task, assetIds: [], balance, dependents: task.dependents }
   })
 }

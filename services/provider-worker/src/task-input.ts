@@ -1,4 +1,5 @@
-import { findAsset } from '@funmagic/asset/catalog'
+import type { Asset } from '@funmagic/asset/asset'
+import { findAsset, listAssetsOfTasks } from '@funmagic/asset/catalog'
 import type { ObjectStore } from '@funmagic/asset/object-store'
 import type { Database } from '@funmagic/database/client'
 import type { ClaimedTask } from '@funmagic/task/lifecycle'
@@ -6,8 +7,9 @@ import type { Picture } from './providers/provider.ts'
 import { TaskFault } from './verdict.ts'
 
 /**
- * The bytes of the picture that the task works on, if it has one. Its owner must be the task's
- * (A14): a picture that was deleted or never was theirs is INPUT_UNAVAILABLE.
+ * The bytes of the picture that the task works on, if it has one: its own, or the first that its
+ * parent made. Its owner must be the task's (A14): a picture that was deleted or never was theirs
+ * is INPUT_UNAVAILABLE.
  */
 export async function readPicture(
   parts: { readonly database: Database; readonly store: ObjectStore },
@@ -15,8 +17,11 @@ export async function readPicture(
   bytesMax: number,
 ): Promise<Picture | undefined> {
   const { assetId } = task.input
-  if (assetId === undefined) return undefined
-  const asset = await findAsset(parts.database, { userId: task.userId, assetId })
+  if (assetId === undefined && !task.inheritsPicture) return undefined
+  const asset =
+    assetId === undefined
+      ? await findInherited(parts.database, task)
+      : await findAsset(parts.database, { userId: task.userId, assetId })
   if (asset === undefined) throw new TaskFault('INPUT_UNAVAILABLE', 'the asset is not there')
   if (asset.sizeBytes > bytesMax) {
     throw new TaskFault('INPUT_UNAVAILABLE', `the asset has more than ${bytesMax} bytes`)
@@ -25,4 +30,13 @@ export async function readPicture(
   const bytes = await parts.store.read(place, { bytesMax })
   if (bytes === undefined) throw new TaskFault('INPUT_UNAVAILABLE', 'the object is not there')
   return { bytes: new Uint8Array(bytes), mimeType: asset.mimeType }
+}
+
+async function findInherited(
+  database: Database,
+  { userId, parentTaskId }: ClaimedTask,
+): Promise<Asset | undefined> {
+  if (parentTaskId === null) return undefined
+  const assets = await listAssetsOfTasks(database, { userId, taskIds: [parentTaskId] })
+  return assets.get(parentTaskId)?.find(({ mimeType }) => mimeType.startsWith('image/'))
 }

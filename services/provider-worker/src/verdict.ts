@@ -1,5 +1,7 @@
 import { AppError } from '@funmagic/contract/problem'
+import type { HandBack } from '@funmagic/task/lifecycle'
 import type { FailureCode } from '@funmagic/task/task-state'
+import { Denial } from './denial.ts'
 import { Interruption } from './interruption.ts'
 import { failureKinds, ProviderFailure } from './providers/provider.ts'
 
@@ -17,25 +19,43 @@ export class TaskFault extends Error {
 export type Verdict =
   | { readonly kind: 'discard' }
   | { readonly kind: 'handBack' }
-  | { readonly kind: 'retry'; readonly delayMs: number; readonly code: FailureCode }
+  | Again
   | { readonly kind: 'fail'; readonly code: FailureCode }
+
+interface Again {
+  readonly kind: 'again'
+  readonly counts: HandBack['counts']
+  readonly delayMs: number
+}
 
 export interface RetryPolicy {
   /** How often a task is tried again after failures that may pass. */
   readonly retriesMax: number
+  /** How often it is tried again after an answer of 429. */
+  readonly rateLimitsMax: number
   readonly baseDelayMs: number
-  /** The longest that a provider's Retry-After is honoured. */
+  /** The longest delay of our own; a provider's Retry-After is honoured beyond it. */
   readonly delayMaxMs: number
 }
 
+/** What is known of a task when its attempt has ended. */
+export interface TriedTask {
+  readonly retries: number
+  readonly rateLimitAttempts: number
+  /** Until its deadline. */
+  readonly remainingMs: number
+}
+
+const denialDelayMinMs = 250
+
 /**
- * What becomes of a task whose attempt ended with this error: the one retry policy (T13, V7).
- * The delay doubles with every retry, is spread by up to a quarter, and is at least what the
- * provider asked for. `random` is within 0 and 1.
+ * What becomes of a task whose attempt ended with this error: the one retry policy (T13, V7). Each
+ * kind of trouble has its own count and its own bound, and the deadline of the task bounds them
+ * all: a delay that ends after it is not begun (TR4). `random` is within 0 and 1.
  */
 export function judge(
   error: unknown,
-  task: { readonly retries: number },
+  task: TriedTask,
   policy: RetryPolicy,
   random: number,
 ): Verdict {
@@ -43,16 +63,37 @@ export function judge(
     return { kind: error.reason === 'superseded' ? 'discard' : 'handBack' }
   }
   const code = codeOf(error)
-  const isFinal = error instanceof TaskFault || (error instanceof ProviderFailure && error.isFinal)
-  if (isFinal || task.retries >= policy.retriesMax) return { kind: 'fail', code }
-  const ownDelayMs = policy.baseDelayMs * 2 ** task.retries * (1 + random / 4)
-  const askedMs = error instanceof ProviderFailure ? (error.retryAfterMs ?? 0) : 0
-  const delayMs = Math.round(Math.min(Math.max(ownDelayMs, askedMs), policy.delayMaxMs))
-  return { kind: 'retry', delayMs, code }
+  const again = planAgain(error, task, { ...policy, random })
+  if (again === undefined || again.delayMs >= task.remainingMs) return { kind: 'fail', code }
+  return again
+}
+
+function planAgain(
+  error: unknown,
+  task: TriedTask,
+  policy: RetryPolicy & { readonly random: number },
+): Again | undefined {
+  if (error instanceof TaskFault) return undefined
+  if (error instanceof Denial) {
+    const delayMs = Math.max(error.retryAfterMs, denialDelayMinMs) * (1 + policy.random / 4)
+    return { kind: 'again', counts: 'nothing', delayMs: Math.round(delayMs) }
+  }
+  const failure = error instanceof ProviderFailure ? error : undefined
+  if (failure?.isFinal) return undefined
+  const [counts, tries, triesMax] =
+    failure?.kind === 'throttled'
+      ? (['rateLimit', task.rateLimitAttempts, policy.rateLimitsMax] as const)
+      : (['retry', task.retries, policy.retriesMax] as const)
+  if (tries >= triesMax) return undefined
+  // 1, 2, 4 s and so on, spread by up to a quarter; at least what the provider asks for.
+  const ownDelayMs = Math.min(policy.baseDelayMs * 2 ** tries, policy.delayMaxMs)
+  const delayMs = Math.max(ownDelayMs * (1 + policy.random / 4), failure?.retryAfterMs ?? 0)
+  return { kind: 'again', counts, delayMs: Math.round(delayMs) }
 }
 
 function codeOf(error: unknown): FailureCode {
   if (error instanceof TaskFault) return error.code
+  if (error instanceof Denial) return 'PROVIDER_BUSY'
   if (error instanceof ProviderFailure) return failureKinds[error.kind].code
   return 'INTERNAL_ERROR'
 }

@@ -45,7 +45,6 @@ for (const [mode, code] of workFaults) {
 
 const passingFaults = [
   ['500', 'PROVIDER_UNAVAILABLE'],
-  ['429', 'PROVIDER_BUSY'],
   ['cut', 'PROVIDER_UNAVAILABLE'],
 ] as const
 for (const [mode, code] of passingFaults) {
@@ -62,6 +61,21 @@ for (const [mode, code] of passingFaults) {
     t.equal((await callsOf(runner, taskId)).length, 4)
   })
 }
+
+t.test(
+  'a provider that is busy for good costs no retry, and an end comes all the same',
+  async t => {
+    const runner = await createRunner(t)
+    await runner.providers.script({ provider: 'openai', mode: '429', times: 10 })
+    const taskId = await submitTask(runner, { tool: 'openai' })
+
+    for (let tries = 0; tries < 8; tries++) await runner.run(taskId)
+
+    await assertFailed(t, runner, { taskId, code: 'PROVIDER_BUSY' })
+    t.match(await readTask(runner, taskId), { retries: 0, rateLimitAttempts: 5, attempt: 6 })
+    t.equal((await runner.providers.calls()).providers.openai.attempts, 6)
+  },
+)
 
 t.test('a retry waits in the outbox: one second, then two, then four', async t => {
   const runner = await createRunner(t)
@@ -103,7 +117,7 @@ t.test('Retry-After is waited for', async t => {
 
   await runner.run(taskId)
 
-  t.match(await readTask(runner, taskId), { status: 'pending', retries: 1 })
+  t.match(await readTask(runner, taskId), { status: 'pending', retries: 0, rateLimitAttempts: 1 })
   const waits = sql`SELECT available_at > now() + interval '18 seconds' AS waits FROM outbox
     WHERE key = ${taskId} AND available_at > now()`
   t.strictSame(await rowsOf(runner, waits), [{ waits: true }])

@@ -96,7 +96,7 @@ t.test('a call whose fate is unknown is made again, once (W4)', async t => {
   const claim = { taskId, attempt: lost?.attempt ?? 0 }
   const call = { stepId: 'only', provider: 'fal', model: 'fal-ai/bria/background/remove' } as const
   await recordSubmitting(runner.database, { ...claim, ...call })
-  await handBack(runner.database, { ...claim, delayMs: 0, countRetry: false })
+  await handBack(runner.database, { ...claim, delayMs: 0, counts: 'nothing' })
 
   await runner.run(taskId)
 

@@ -44,7 +44,7 @@ const limits: TaskLimits = {
   inputBytesMax: 1_000_000,
   outputBytesMax,
   outputTimeoutMs: 5_000,
-  retry: { retriesMax: 3, baseDelayMs: 1_000, delayMaxMs: 60_000 },
+  retry: { retriesMax: 3, rateLimitsMax: 5, baseDelayMs: 1_000, delayMaxMs: 60_000 },
 }
 
 export interface RunnerOptions {

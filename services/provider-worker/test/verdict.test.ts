@@ -1,17 +1,29 @@
 import t from 'tap'
+import { Denial } from '../src/denial.ts'
 import { Interruption } from '../src/interruption.ts'
 import { failureKinds, ProviderFailure, type FailureKind } from '../src/providers/provider.ts'
-import { describeError, judge, TaskFault, type RetryPolicy } from '../src/verdict.ts'
+import {
+  describeError,
+  judge,
+  TaskFault,
+  type RetryPolicy,
+  type TriedTask,
+} from '../src/verdict.ts'
 
-const policy: RetryPolicy = { retriesMax: 3, baseDelayMs: 1_000, delayMaxMs: 60_000 }
-const fresh = { retries: 0 }
+const policy: RetryPolicy = {
+  retriesMax: 3,
+  rateLimitsMax: 10,
+  baseDelayMs: 1_000,
+  delayMaxMs: 60_000,
+}
+const fresh: TriedTask = { retries: 0, rateLimitAttempts: 0, remainingMs: 600_000 }
 
 t.test('whoever lost the task says nothing about it', async t => {
   t.strictSame(judge(new Interruption('superseded'), fresh, policy, 0), { kind: 'discard' })
 })
 
 t.test('a stopping worker hands back, however often the task was tried', async t => {
-  const verdict = judge(new Interruption('stopping'), { retries: 3 }, policy, 0)
+  const verdict = judge(new Interruption('stopping'), { ...fresh, retries: 3 }, policy, 0)
 
   t.strictSame(verdict, { kind: 'handBack' })
 })
@@ -32,15 +44,18 @@ for (const [kind, isFinal] of kinds) {
   t.test(`a provider's failure of kind ${kind} is ${isFinal ? '' : 'not '}final`, async t => {
     const verdict = judge(new ProviderFailure(kind, 'no'), fresh, policy, 0)
 
-    t.match(verdict, { kind: isFinal ? 'fail' : 'retry', code: failureKinds[kind].code })
+    const { code } = failureKinds[kind]
+    t.match(verdict, isFinal ? { kind: 'fail', code } : { kind: 'again' })
+    const worn = { ...fresh, retries: 3, rateLimitAttempts: 10 }
+    t.match(judge(new ProviderFailure(kind, 'no'), worn, policy, 0), { kind: 'fail', code })
   })
 }
 
 t.test('delays double, spread by a quarter at most', async t => {
   const failure = new ProviderFailure('unavailable', 'no')
   const delays = [0, 1, 2].map(retries => [
-    judge(failure, { retries }, policy, 0),
-    judge(failure, { retries }, policy, 1),
+    judge(failure, { ...fresh, retries }, policy, 0),
+    judge(failure, { ...fresh, retries }, policy, 1),
   ])
 
   t.match(delays, [
@@ -51,26 +66,60 @@ t.test('delays double, spread by a quarter at most', async t => {
 })
 
 t.test('the third retry is the last', async t => {
-  const failure = new ProviderFailure('throttled', 'no')
+  const failure = new ProviderFailure('unavailable', 'no')
+  const worn = { ...fresh, retries: 3 }
 
-  t.match(judge(failure, { retries: 3 }, policy, 0), { kind: 'fail', code: 'PROVIDER_BUSY' })
+  t.match(judge(failure, worn, policy, 0), { kind: 'fail', code: 'PROVIDER_UNAVAILABLE' })
 })
 
-t.test('a provider gets the time that it asks for, up to a limit', async t => {
+t.test('answers of 429 are counted apart, and bounded as well (TR4)', async t => {
+  const failure = new ProviderFailure('throttled', 'no')
+  const tried = (changes: Partial<TriedTask>) => judge(failure, { ...fresh, ...changes }, policy, 0)
+
+  t.match(tried({ retries: 3 }), { kind: 'again', counts: 'rateLimit', delayMs: 1_000 })
+  t.match(tried({ rateLimitAttempts: 4 }), { kind: 'again', delayMs: 16_000 })
+  t.match(tried({ rateLimitAttempts: 9 }), { kind: 'again', delayMs: 60_000 })
+  t.match(tried({ rateLimitAttempts: 10 }), { kind: 'fail', code: 'PROVIDER_BUSY' })
+})
+
+t.test('a provider gets the time that it asks for', async t => {
   const asking = (retryAfterMs: number) =>
     judge(new ProviderFailure('throttled', 'no', { retryAfterMs }), fresh, policy, 0)
 
   t.match(asking(20_000), { delayMs: 20_000 })
   t.match(asking(0), { delayMs: 1_000 })
-  t.match(asking(3_600_000), { delayMs: 60_000 })
+  t.match(asking(300_000), { delayMs: 300_000 })
+})
+
+t.test('a delay that ends after the deadline is not begun', async t => {
+  const late = { ...fresh, remainingMs: 900 }
+  const busy = new ProviderFailure('throttled', 'no', { retryAfterMs: 1 })
+
+  t.match(judge(busy, late, policy, 0), { kind: 'fail', code: 'PROVIDER_BUSY' })
+  t.match(judge(new Denial('full', 5_000), late, policy, 0), {
+    kind: 'fail',
+    code: 'PROVIDER_BUSY',
+  })
+  t.match(judge(new Error('a bug'), late, policy, 0), { kind: 'fail', code: 'INTERNAL_ERROR' })
+})
+
+t.test('a denial is no try, and comes back after a pause however short the one asked', async t => {
+  const worn = { ...fresh, retries: 3, rateLimitAttempts: 10 }
+  const denied = (retryAfterMs: number) => judge(new Denial('full', retryAfterMs), worn, policy, 0)
+
+  t.match(denied(4_000), { kind: 'again', counts: 'nothing', delayMs: 4_000 })
+  t.match(denied(0), { kind: 'again', counts: 'nothing', delayMs: 250 })
 })
 
 t.test('a fault of the task is final, and a fault of ours is tried again', async t => {
   const fault = new TaskFault('INPUT_UNAVAILABLE', 'gone')
 
   t.match(judge(fault, fresh, policy, 0), { kind: 'fail', code: 'INPUT_UNAVAILABLE' })
-  t.match(judge(new Error('a bug'), fresh, policy, 0), { kind: 'retry', code: 'INTERNAL_ERROR' })
-  t.match(judge('a string', { retries: 3 }, policy, 0), { kind: 'fail', code: 'INTERNAL_ERROR' })
+  t.match(judge(new Error('a bug'), fresh, policy, 0), { kind: 'again', counts: 'retry' })
+  t.match(judge('a string', { ...fresh, retries: 3 }, policy, 0), {
+    kind: 'fail',
+    code: 'INTERNAL_ERROR',
+  })
 })
 
 t.test('operators read an error with its causes and without its stack', async t => {

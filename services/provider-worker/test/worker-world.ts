@@ -142,6 +142,7 @@ export interface Submitting {
   readonly input?: TaskInput
   readonly timeoutSeconds?: number
   readonly providerId?: string
+  readonly parentTaskId?: TaskId
 }
 
 /** Sets the credits aside and records the task with its wake-up, as the gateway does. */
@@ -153,7 +154,8 @@ export async function submitTask(world: World, submitting: Submitting = {}): Pro
   const { timeoutSeconds, providerId = step.providerId } = submitting
   const time = timeoutSeconds === undefined ? {} : { timeoutSeconds }
   const isPainter = submitting.tool === 'openai'
-  const input = isPainter ? { prompt: 'a lighthouse' } : { assetId: world.assetId }
+  const ownPicture = submitting.parentTaskId === undefined ? { assetId: world.assetId } : {}
+  const input = isPainter ? { prompt: 'a lighthouse' } : ownPicture
   const task = {
     userId,
     tool,
@@ -162,6 +164,7 @@ export async function submitTask(world: World, submitting: Submitting = {}): Pro
     input: submitting.input ?? input,
     requestId: `request-${newId()}`,
     timeoutMs: 120_000,
+    ...followUp(submitting),
   }
   const submission = await inTransaction(database, tx =>
     recordTask(tx, task, ({ taskId: referenceId, deadlineAt }) =>
@@ -169,4 +172,9 @@ export async function submitTask(world: World, submitting: Submitting = {}): Pro
     ),
   )
   return submission.task.id
+}
+
+/** A child works on the picture of its parent. */
+function followUp({ parentTaskId }: Submitting) {
+  return parentTaskId === undefined ? {} : { parentTaskId, inheritsPicture: true }
 }

@@ -9,12 +9,15 @@ import type { Task } from '@funmagic/task/tasks'
 import { Counter, Gauge } from 'prom-client'
 
 /** The steps of a sweep, in their order. */
-export type SweepStep = 'rescue' | 'poison' | 'deadline' | 'redispatch' | 'orphan' | 'purge'
+export type SweepStep =
+  ('rescue' | 'poison' | 'deadline' | 'chain') | ('redispatch' | 'orphan' | 'purge')
 
 /** What happens in this service that operators want to know of: a number and a line each. */
 export interface Events {
   taskSubmitted(task: Task): void
   taskCanceled(task: FinishedTask, requestId: string): void
+  /** A task ended because the one that it waited for did. */
+  dependentCanceled(task: FinishedTask): void
   taskGivenUp(task: FinishedTask, code: FailureCode): void
   orphanReleased(orphan: OverdueReservation): void
   dispatched(count: number): void
@@ -40,10 +43,10 @@ export function createEvents(metrics: Metrics, logger: Logger): Events {
   }
 }
 
-function createTaskEvents(
-  { registry }: Metrics,
-  logger: Logger,
-): Pick<Events, 'taskSubmitted' | 'taskCanceled' | 'taskGivenUp' | 'orphanReleased'> {
+type TaskEvent =
+  ('taskSubmitted' | 'taskCanceled' | 'dependentCanceled') | ('taskGivenUp' | 'orphanReleased')
+
+function createTaskEvents({ registry }: Metrics, logger: Logger): Pick<Events, TaskEvent> {
   const registers = [registry]
   const submissions = new Counter({
     name: 'task_submissions_total',
@@ -53,7 +56,7 @@ function createTaskEvents(
   })
   const cancellations = new Counter({
     name: 'task_cancellations_total',
-    help: 'Tasks that their owner canceled before they started.',
+    help: 'Tasks that their owner canceled, or that waited for one that ended without a result.',
     labelNames: ['tool'] as const,
     registers,
   })
@@ -76,6 +79,10 @@ function createTaskEvents(
     taskCanceled: ({ taskId, userId, toolSlug }, requestId) => {
       cancellations.inc({ tool: toolSlug })
       logger.info({ requestId, taskId, userId, toolSlug }, 'task canceled')
+    },
+    dependentCanceled: ({ taskId, userId, toolSlug }) => {
+      cancellations.inc({ tool: toolSlug })
+      logger.info({ taskId, userId, toolSlug }, 'task canceled with the one that it waited for')
     },
     taskGivenUp: ({ taskId, userId, toolSlug, attempt }, code) => {
       givenUp.inc({ tool: toolSlug, code })

@@ -2,14 +2,16 @@ import type { Asset } from '@funmagic/asset/asset'
 import { findAsset, findAssetByKey, listAssetsOfTasks } from '@funmagic/asset/catalog'
 import type { AssetLinks } from '@funmagic/asset/resolve-url'
 import { uploadMimeTypes } from '@funmagic/contract/asset'
-import type { TaskId, UserId } from '@funmagic/contract/ids'
+import type { UserId } from '@funmagic/contract/ids'
 import { AppError } from '@funmagic/contract/problem'
 import type { TaskInput } from '@funmagic/contract/task'
-import type { ToolStep } from '@funmagic/contract/tool'
+import type { StepType, ToolStep } from '@funmagic/contract/tool'
 import type { Database } from '@funmagic/database/client'
 import { findCapability, requireHonoured, type Capability } from '@funmagic/provider/capability'
 import { findProvider } from '@funmagic/provider/providers'
 import type { Tool } from '@funmagic/task/catalog'
+import { isFinished } from '@funmagic/task/task-state'
+import type { Task } from '@funmagic/task/tasks'
 
 export interface InputDeps {
   readonly database: Database
@@ -20,26 +22,35 @@ export interface GivenInput {
   readonly userId: UserId
   readonly tool: Tool
   readonly step: ToolStep
-  readonly parentTaskId: TaskId | undefined
+  readonly parent: Task | undefined
   readonly input: TaskInput
+}
+
+/** What a task is to work on, as it is recorded. */
+export interface TaskWork {
+  readonly input: TaskInput
+  /** Its picture is the first one that its parent, which is unfinished, will have made. */
+  readonly inheritsPicture: boolean
 }
 
 /**
  * What the task is to work on, as it is recorded: a picture is always the id of the user's own
  * asset, however it was named (A14), and the prompt holds the words of the chosen style, so that
  * the task keeps them when the tool changes (T7). A later step without a picture takes the first
- * one that its parent made. Throws NOT_FOUND for a picture that is not the user's, and
- * INVALID_INPUT, naming the field, for what the step's model would ignore or reject.
+ * one that its parent made, or will have made. Throws NOT_FOUND for a picture that is not the
+ * user's, and INVALID_INPUT, naming the field, for what the step's model would ignore or reject.
  */
-export async function readInput(deps: InputDeps, given: GivenInput): Promise<TaskInput> {
+export async function readInput(deps: InputDeps, given: GivenInput): Promise<TaskWork> {
   const capability = await readCapability(deps.database, given.step)
   const asset = (await findNamed(deps, given)) ?? (await findInherited(deps, given, capability))
+  const inheritsPicture = asset === undefined && willInherit(given, capability)
   const prompt = promptOf(given.tool, given.input)
-  requireHonoured(capability, { hasPicture: asset !== undefined, prompt })
-  return {
+  requireHonoured(capability, { hasPicture: asset !== undefined || inheritsPicture, prompt })
+  const input = {
     ...(asset === undefined ? {} : { assetId: asset.id }),
     ...(prompt === undefined ? {} : { prompt }),
   }
+  return { input, inheritsPicture }
 }
 
 /** A step that nobody can run is an operator's fault, but the user must not pay to learn it. */
@@ -79,12 +90,20 @@ async function findOwn(deps: InputDeps, given: GivenInput): Promise<Asset | unde
 
 async function findInherited(
   { database }: InputDeps,
-  { userId, parentTaskId }: GivenInput,
+  { userId, parent }: GivenInput,
   capability: Capability,
 ): Promise<Asset | undefined> {
-  if (parentTaskId === undefined || capability.picture === 'refused') return undefined
-  const assets = await listAssetsOfTasks(database, { userId, taskIds: [parentTaskId] })
-  return assets.get(parentTaskId)?.find(isPicture)
+  if (parent?.status !== 'completed' || capability.picture === 'refused') return undefined
+  const assets = await listAssetsOfTasks(database, { userId, taskIds: [parent.id] })
+  return assets.get(parent.id)?.find(isPicture)
+}
+
+const pictureSteps: readonly StepType[] = ['background-remove', 'image-gen']
+
+function willInherit({ parent, input }: GivenInput, { picture }: Capability): boolean {
+  if (parent === undefined || isFinished(parent.status) || picture === 'refused') return false
+  if (pictureFields.some(name => input[name] !== undefined)) return false
+  return pictureSteps.includes(parent.step.type)
 }
 
 function promptOf(tool: Tool, { prompt, styleReferenceId }: TaskInput): string | undefined {

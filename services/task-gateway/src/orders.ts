@@ -44,13 +44,12 @@ export async function checkOrder(deps: OrderDeps, order: Order): Promise<Checked
   const tool = await readActiveTool(deps.database, body.toolSlug, quote)
   const step = readStep(tool, body.stepId)
   if (quote !== undefined && quote.stepId !== step.id) throw new AppError('QUOTE_MISMATCH')
-  await requireStepOrder(deps.database, { userId, tool, step, parentTaskId })
-  const given = { userId, tool, step, parentTaskId, input: body.input }
-  const input = await readInput(deps, given)
+  const parent = await requireStepOrder(deps.database, { userId, tool, step, parentTaskId })
+  const work = await readInput(deps, { userId, tool, step, parent, input: body.input })
   const creditsCost = quote?.creditsCost ?? step.cost
   const timeoutMs = timeoutMsOf(step, deps.timeouts)
   return {
-    task: { userId, tool, step, creditsCost, input, parentTaskId, requestId, timeoutMs },
+    task: { userId, tool, step, creditsCost, ...work, parentTaskId, requestId, timeoutMs },
     description: `${tool.title}: ${step.name}`,
   }
 }

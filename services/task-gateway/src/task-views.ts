@@ -2,12 +2,13 @@ import assert from 'node:assert/strict'
 import { listAssetsOfTasks } from '@funmagic/asset/catalog'
 import type { AssetLinks } from '@funmagic/asset/resolve-url'
 import type { AssetView } from '@funmagic/contract/asset'
-import type { TaskView } from '@funmagic/contract/task'
+import type { ChildView, TaskView } from '@funmagic/contract/task'
 import type { Database } from '@funmagic/database/client'
 import type { User } from '@funmagic/session/users'
-import type { Task } from '@funmagic/task/tasks'
+import { isFinished } from '@funmagic/task/task-state'
+import { findChildren, type ChildTask, type Task } from '@funmagic/task/tasks'
 
-/** Shows a user's tasks with their outputs: one query for the assets, however many tasks. */
+/** Shows a user's tasks with their outputs and children: one query each, however many tasks. */
 export interface TaskViews {
   viewOf(task: Task, owner: User): Promise<TaskView>
   viewsOf(tasks: readonly Task[], owner: User): Promise<TaskView[]>
@@ -17,13 +18,16 @@ export function createTaskViews(deps: { database: Database; links: AssetLinks })
   const { database, links } = deps
 
   async function viewsOf(tasks: readonly Task[], owner: User): Promise<TaskView[]> {
+    const userId = owner.id
+    const children = await findChildren(database, { userId, taskIds: tasks.map(task => task.id) })
     const taskIds = tasks.filter(task => task.status === 'completed').map(task => task.id)
-    if (taskIds.length === 0) return tasks.map(task => toTaskView(task, []))
-    const assets = await listAssetsOfTasks(database, { userId: owner.id, taskIds })
+    const assets =
+      taskIds.length === 0 ? undefined : await listAssetsOfTasks(database, { userId, taskIds })
     const views: TaskView[] = []
     for (const task of tasks) {
-      const outputs = await links.toAssetViews(assets.get(task.id) ?? [], owner)
-      views.push(toTaskView(task, outputs))
+      const made = assets?.get(task.id) ?? []
+      const outputs = made.length === 0 ? [] : await links.toAssetViews(made, owner)
+      views.push(toTaskView(task, outputs, children.get(task.id) ?? []))
     }
     return views
   }
@@ -39,7 +43,7 @@ export function createTaskViews(deps: { database: Database; links: AssetLinks })
 }
 
 /** An output that its owner has deleted since is no longer among the assets. */
-function toTaskView(task: Task, assets: AssetView[]): TaskView {
+function toTaskView(task: Task, assets: AssetView[], children: readonly ChildTask[]): TaskView {
   return {
     id: task.id,
     toolSlug: task.toolSlug,
@@ -50,8 +54,21 @@ function toTaskView(task: Task, assets: AssetView[]): TaskView {
     error: task.error,
     output: task.status === 'completed' ? { assets } : null,
     parentTaskId: task.parentTaskId,
+    waitsForParent: task.waitsForParent && !isFinished(task.status),
+    children: children.map(toChildView),
     createdAt: task.createdAt.toISOString(),
     startedAt: task.startedAt?.toISOString() ?? null,
     finishedAt: task.finishedAt?.toISOString() ?? null,
+  }
+}
+
+function toChildView(child: ChildTask): ChildView {
+  return {
+    id: child.id,
+    stepId: child.stepId,
+    status: child.status,
+    creditsCost: child.creditsCost,
+    startedAt: child.startedAt?.toISOString() ?? null,
+    finishedAt: child.finishedAt?.toISOString() ?? null,
   }
 }

@@ -4,11 +4,13 @@ import { balanceOf } from '@funmagic/ledger/accounts'
 import { findViolations } from '@funmagic/ledger/proof'
 import { release } from '@funmagic/ledger/reservations'
 import type { TestUser } from '@funmagic/session/testing'
-import { claimTask, failTask } from '@funmagic/task/lifecycle'
+import { recordSubmitting } from '@funmagic/task/calls'
+import { takeDueCancellations } from '@funmagic/task/cancellations'
+import { claimTask, failTask, renewLease } from '@funmagic/task/lifecycle'
 import { readEvents } from '@funmagic/task/progress-channel'
 import { taskSettlements } from '@funmagic/task/settlement'
 import t from 'tap'
-import { addUser, openGateway, post, submitted, until } from './gateway-app.ts'
+import { addUser, openGateway, post, submit, submitted, until } from './gateway-app.ts'
 import { complete, findUnsettled } from './rows.ts'
 
 const gateway = await openGateway(t)
@@ -50,19 +52,36 @@ t.test('canceling again changes nothing and is no fault', async t => {
   t.equal(await countReleases(taskId), 1)
 })
 
-t.test('a task that is being worked on is not canceled, and the reply says why', async t => {
+t.test('a task that is being worked on is canceled as well, for nothing (C5, T15)', async t => {
   const owner = await addUser(gateway)
   const taskId = await submitted(gateway, owner)
-  await claimTask(database, { taskId, leaseMs: 30_000 })
+  const claim = await claimTask(database, { taskId, leaseMs: 30_000 })
+  const call = { stepId: 'sketch', provider: 'openai', model: 'gpt-image-1.5' } as const
+  const callId = await recordSubmitting(database, { taskId, attempt: 1, ...call })
 
   const response = await cancel(taskId, owner)
 
-  t.equal(response.statusCode, 409)
-  t.match(response.json().error, {
-    code: 'CONFLICT',
-    details: { status: 'processing', suggestion: /still pending/ },
-  })
-  t.match(await balanceOf(database, owner.user.id), { balance: 80, reservedBalance: 20 })
+  t.equal(response.statusCode, 200)
+  t.match(response.json().task, { id: taskId, status: 'canceled' })
+  t.match(await balanceOf(database, owner.user.id), { balance: 100, reservedBalance: 0 })
+  t.ok(claim)
+  t.equal(await renewLease(database, { taskId, attempt: 1, leaseMs: 30_000 }), false)
+  t.match(await takeDueCancellations(database, { limit: 10 }), [{ callId, taskId, attempts: 1 }])
+})
+
+t.test('with a task everything is canceled and released that waits for it (T8)', async t => {
+  const owner = await addUser(gateway)
+  const parentTaskId = await submitted(gateway, owner)
+  const body = { toolSlug: 'painter', stepId: 'finish', parentTaskId, input: { prompt: 'more' } }
+  const child = (await submit(gateway, body, owner)).json().task
+  t.match(await balanceOf(database, owner.user.id), { balance: 60, reservedBalance: 40 })
+
+  const response = await cancel(parentTaskId, owner)
+
+  t.match(response.json().task.children, [{ id: child.id, status: 'canceled' }])
+  t.match(await balanceOf(database, owner.user.id), { balance: 100, reservedBalance: 0 })
+  await until(async () => (await readEvents(redis, child.id)).events.length > 0)
+  t.match((await readEvents(redis, child.id)).events, [{ event: { type: 'canceled' } }])
 })
 
 t.test('a task that has ended stays as it ended', async t => {
@@ -93,23 +112,25 @@ t.test('ten cancellations at once release once', async t => {
   t.match(await balanceOf(database, owner.user.id), { balance: 100, reservedBalance: 0 })
 })
 
-t.test('of a cancellation and a claim at the same time exactly one wins', async t => {
+t.test('of a cancellation and a completion at the same time exactly one wins (T15)', async t => {
   const owner = await addUser(gateway, 1_000)
-  const wins = { canceled: 0, claimed: 0 }
+  const wins = { canceled: 0, completed: 0 }
   for (let round = 0; round < 24; round++) {
     const taskId = await submitted(gateway, owner)
 
-    const [response, claim] = await Promise.all([
+    const [response, isCompleted] = await Promise.all([
       cancel(taskId, owner),
-      claimTask(database, { taskId, leaseMs: 30_000 }),
+      complete(database, taskId).then(
+        () => true,
+        () => false,
+      ),
     ])
 
-    const isCanceled = response.statusCode === 200
-    t.equal(isCanceled, claim === undefined, `round ${round}: ${response.body}`)
-    t.equal(await countReleases(taskId), isCanceled ? 1 : 0)
-    wins[isCanceled ? 'canceled' : 'claimed'] += 1
+    t.equal(response.statusCode, isCompleted ? 409 : 200, `round ${round}: ${response.body}`)
+    t.equal(await countReleases(taskId), isCompleted ? 0 : 1)
+    wins[isCompleted ? 'completed' : 'canceled'] += 1
   }
-  t.comment(`canceled ${wins.canceled}, claimed ${wins.claimed}`)
+  t.comment(`canceled ${wins.canceled}, completed ${wins.completed}`)
 })
 
 t.test('after all this the books are right, and tasks and credits agree', async t => {

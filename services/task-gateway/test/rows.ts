@@ -53,7 +53,8 @@ export async function complete(database: Database, taskId: TaskId): Promise<Asse
       taskId,
       taskOutput: 0,
     })
-    await completeTask(tx, { taskId, attempt, output: { assetIds: [asset.id] } })
+    const done = await completeTask(tx, { taskId, attempt, output: { assetIds: [asset.id] } })
+    if (done === undefined) throw new Error(`task ${taskId} is no longer ours`)
     await confirm(tx, reservationId, creditsCost)
     return asset.id
   })

@@ -8,6 +8,7 @@ import t from 'tap'
 import {
   addUser,
   cdnUrl,
+  get,
   keyFor,
   openGateway,
   privateCdnUrl,
@@ -114,17 +115,55 @@ t.test('a later step follows its parent and takes the picture that it made', asy
   const next = { toolSlug: 'painter', stepId: 'finish', input: { prompt: 'more' } }
 
   const orphan = await submit(gateway, next, { cookie })
-  const tooSoon = await submit(gateway, { ...next, parentTaskId }, { cookie })
   const pictureId = await complete(database, parentTaskId)
   const inTurn = await submit(gateway, { ...next, parentTaskId }, { cookie })
 
   t.match(orphan.json().error, { code: 'STEP_ORDER' })
-  t.match(tooSoon.json().error, { code: 'STEP_ORDER' })
   t.equal(inTurn.statusCode, 201)
-  t.equal(inTurn.json().task.parentTaskId, parentTaskId)
+  t.match(inTurn.json().task, { parentTaskId, waitsForParent: false })
   const input = await findInput(database, inTurn.json().task.id)
   t.same(input, { assetId: pictureId, prompt: 'more' })
 })
+
+t.test('a step ordered ahead is paid for, waits, and is woken when its parent is done', async t => {
+  const { user, cookie } = await addUser(gateway)
+  const first = { toolSlug: 'painter', stepId: 'sketch', input: { prompt: 'a cat' } }
+  const parentTaskId = (await submit(gateway, first, { cookie })).json().task.id
+  const next = { toolSlug: 'painter', stepId: 'finish', parentTaskId, input: { prompt: 'more' } }
+
+  const { task } = (await submit(gateway, next, { cookie })).json()
+  const [before, parent] = [await countEffects(database, user.id), { cookie }]
+  await complete(database, parentTaskId)
+
+  t.match(task, { status: 'pending', waitsForParent: true, parentTaskId })
+  t.same(before, { tasks: 2, reservations: 2, wakeUps: 1 })
+  t.same(await countEffects(database, user.id), { tasks: 2, reservations: 2, wakeUps: 2 })
+  t.match((await get(gateway, `/api/tasks/${task.id}`, parent)).json().task, {
+    waitsForParent: false,
+  })
+  const shown = (await get(gateway, `/api/tasks/${parentTaskId}`, parent)).json().task
+  t.match(shown.children, [{ id: task.id, stepId: 'finish', status: 'pending', creditsCost: 20 }])
+  const listed = await get(gateway, `/api/tasks?parentTaskId=${parentTaskId}`, parent)
+  t.match(listed.json().items, [{ id: task.id }])
+  t.equal(listed.json().items.length, 1)
+})
+
+t.test(
+  'a step that needs a picture takes the one that its parent will make; a foreign parent is none',
+  async t => {
+    const { user, cookie } = await addUser(gateway)
+    await tools.addTool({ slug: 'twice', stepIds: ['cut', 'again'] })
+    const assetId = await addAsset(database, user.id, { storageKey: keyFor(user.id) })
+    const send = (body: object) => submit(gateway, { toolSlug: 'twice', ...body }, { cookie })
+    const parentTaskId = (await send({ input: { assetId } })).json().task.id
+
+    const inherits = await send({ stepId: 'again', parentTaskId, input: {} })
+    const foreign = await send({ stepId: 'again', parentTaskId: newId(), input: {} })
+
+    t.equal(inherits.statusCode, 201)
+    t.match(foreign.json().error, { code: 'NOT_FOUND', details: { field: 'parentTaskId' } })
+  },
+)
 
 t.test('without enough credits nothing is written', async t => {
   const { user, cookie } = await addUser(gateway, 19)

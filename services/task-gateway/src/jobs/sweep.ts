@@ -7,6 +7,7 @@ import {
   release,
   type OverdueReservation,
 } from '@funmagic/ledger/reservations'
+import { cancelChildren, findStranded, releaseChildren } from '@funmagic/task/chain'
 import { failTask } from '@funmagic/task/lifecycle'
 import { purgeSent } from '@funmagic/task/outbox'
 import {
@@ -20,6 +21,7 @@ import { isFinished } from '@funmagic/task/task-state'
 import { findTasks } from '@funmagic/task/tasks'
 import type { Announcer } from '../announcer.ts'
 import type { Dispatcher } from '../dispatcher.ts'
+import { announceEnd, releaseAll } from '../ended-chains.ts'
 import type { Events, SweepStep } from '../events.ts'
 
 export interface SweepDeps {
@@ -65,6 +67,7 @@ const steps: readonly (readonly [SweepStep, (deps: SweepDeps) => Promise<number>
   ['rescue', rescueTasks],
   ['poison', giveUpPoisoned],
   ['deadline', giveUpOverdue],
+  ['chain', settleStranded],
   ['redispatch', repeatWakeUps],
   ['orphan', releaseOrphans],
   ['purge', purgeOutbox],
@@ -110,6 +113,22 @@ async function releaseOrphans(deps: SweepDeps): Promise<number> {
   return count
 }
 
+/** Nothing strands while every release knows chains; see findStranded. */
+async function settleStranded(deps: SweepDeps): Promise<number> {
+  const stranded = await findStranded(deps.database, { limit: batchSize })
+  for (const { parentId, isParentCompleted } of stranded) {
+    const canceled = await inTransaction(deps.database, async tx => {
+      if (isParentCompleted) await releaseChildren(tx, parentId)
+      const children = isParentCompleted ? [] : await cancelChildren(tx, parentId)
+      for (const child of children) await release(tx, child.reservationId)
+      return children
+    })
+    for (const child of canceled) deps.announcer.taskCanceled(child)
+  }
+  if (stranded.length > 0) deps.dispatcher.nudge()
+  return stranded.length
+}
+
 async function purgeOutbox({ database, limits }: SweepDeps): Promise<number> {
   const limit = batchSize * batchesMax
   return purgeSent(database, { olderThanMs: limits.keepSentMs, limit })
@@ -146,12 +165,12 @@ async function giveUp(
   try {
     const finished = await inTransaction(deps.database, async tx => {
       const task = await failTask(tx, { taskId, code })
-      if (task !== undefined) await release(tx, task.reservationId)
+      if (task !== undefined) await releaseAll(tx, task)
       return task
     })
     if (finished === undefined) return false
     deps.events.taskGivenUp(finished, code)
-    deps.announcer.taskFailed({ taskId, userId }, code)
+    announceEnd(deps, finished, () => deps.announcer.taskFailed({ taskId, userId }, code))
     return true
   } catch (error) {
     // One task must not keep the sweeper from the others; it is tried again at the next sweep.

@@ -1,15 +1,15 @@
-import { Id, type TaskId, type UserId } from '@funmagic/contract/ids'
+import { Id } from '@funmagic/contract/ids'
 import { AppError, problems } from '@funmagic/contract/problem'
 import { TaskView } from '@funmagic/contract/task'
 import type { Database } from '@funmagic/database/client'
 import { inTransaction } from '@funmagic/database/transaction'
-import { release } from '@funmagic/ledger/reservations'
 import type { RoutePlugin } from '@funmagic/runtime/http-server'
 import { userOf } from '@funmagic/session/require-user'
-import { cancelTask as endTask, type FinishedTask } from '@funmagic/task/lifecycle'
-import { findTask, type Task } from '@funmagic/task/tasks'
+import { cancelTask as endTask } from '@funmagic/task/lifecycle'
+import { findTask } from '@funmagic/task/tasks'
 import Type from 'typebox'
 import type { Announcer } from '../announcer.ts'
+import { announceEnd, releaseAll } from '../ended-chains.ts'
 import type { Events } from '../events.ts'
 import type { TaskViews } from '../task-views.ts'
 
@@ -20,17 +20,21 @@ interface CancelTaskDeps {
   readonly events: Events
 }
 
-/** Cancels a task that has not started; its credits return in the same commit (T9, M6). */
+/**
+ * Cancels a task, whether or not it has started, with the steps that wait for it; all their credits
+ * return in the same commit (C5, T9, T15). The workers tell the provider (forward-cancels.ts), and
+ * an answer that comes all the same is dropped, because the claim is over.
+ */
 export const cancelTask: RoutePlugin<CancelTaskDeps> = async (app, deps) => {
   app.post(
     '/api/tasks/:taskId/cancel',
     {
       schema: {
-        summary: 'Cancel a task that has not started; a second time changes nothing',
+        summary: 'Cancel a task; it costs nothing, and a second time changes nothing',
         params: Type.Object({ taskId: Id }),
         response: {
           200: Type.Object({ task: TaskView }),
-          ...problems('INVALID_ID', 'UNAUTHORIZED', 'NOT_FOUND', 'CONFLICT', 'TASK_FINISHED'),
+          ...problems('INVALID_ID', 'UNAUTHORIZED', 'NOT_FOUND', 'TASK_FINISHED'),
         },
       },
     },
@@ -38,44 +42,22 @@ export const cancelTask: RoutePlugin<CancelTaskDeps> = async (app, deps) => {
       const user = userOf(request)
       const wanted = { userId: user.id, taskId: request.params.taskId }
 
-      const canceled = await cancelAndRelease(deps.database, wanted)
+      const canceled = await inTransaction(deps.database, async tx => {
+        const task = await endTask(tx, { ...wanted, whileProcessing: true })
+        if (task !== undefined) await releaseAll(tx, task)
+        return task
+      })
       if (canceled !== undefined) {
         deps.events.taskCanceled(canceled, request.id)
-        deps.announcer.taskCanceled(wanted)
+        announceEnd(deps, canceled, () => deps.announcer.taskCanceled(wanted))
       }
 
       const task = await findTask(deps.database, wanted)
       if (task === undefined) throw new AppError('NOT_FOUND')
-      requireCanceled(task)
+      if (task.status !== 'canceled') {
+        throw new AppError('TASK_FINISHED', { details: { status: task.status } })
+      }
       return { task: await deps.taskViews.viewOf(task, user) }
     },
   )
-}
-
-async function cancelAndRelease(
-  database: Database,
-  wanted: { userId: UserId; taskId: TaskId },
-): Promise<FinishedTask | undefined> {
-  return inTransaction(database, async tx => {
-    const task = await endTask(tx, { ...wanted, whileProcessing: false })
-    if (task !== undefined) await release(tx, task.reservationId)
-    return task
-  })
-}
-
-/** Tells a caller who came too late how far the task has got. */
-function requireCanceled({ status }: Task): void {
-  switch (status) {
-    case 'canceled':
-      return
-    case 'completed':
-    case 'failed':
-      throw new AppError('TASK_FINISHED', { details: { status } })
-    // Pending only when the task was handed back in between: the next try may cancel it.
-    case 'pending':
-    case 'processing': {
-      const suggestion = 'The task has started. Only a task that is still pending can be canceled.'
-      throw new AppError('CONFLICT', { details: { status, suggestion } })
-    }
-  }
 }

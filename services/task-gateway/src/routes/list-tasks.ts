@@ -27,8 +27,8 @@ export const listTasks: RoutePlugin<ListTasksDeps> = async (app, { database, tas
     },
     async request => {
       const user = userOf(request)
-      const { status, toolSlug } = request.query
-      const filter = { userId: user.id, status, toolSlug }
+      const { status, toolSlug, parentTaskId } = request.query
+      const filter = { userId: user.id, status, toolSlug, parentTaskId }
       const page = await listTasksOf(database, filter, readPage(request.query))
       return { items: await taskViews.viewsOf(page.items, user), nextCursor: page.nextCursor }
     },

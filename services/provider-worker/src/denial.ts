@@ -1,0 +1,14 @@
+/**
+ * The provider may not be asked now: no free slot, its quota used up, or it is known to be away.
+ * Nothing was sent, so it is no try of the task (TR4); the task comes back after the delay, as
+ * long as that is before its deadline.
+ */
+export class Denial extends Error {
+  readonly retryAfterMs: number
+
+  constructor(message: string, retryAfterMs: number) {
+    super(message)
+    this.name = 'Denial'
+    this.retryAfterMs = retryAfterMs
+  }
+}
