@@ -15,6 +15,8 @@ export const assetColumns = sql`
 export type AssetEvent =
   | { readonly type: 'created' }
   | { readonly type: 'published' | 'unpublished' | 'deleted'; readonly actorId: UserId }
+  /** When the public address was seen to refuse it, after it was public no longer. */
+  | { readonly type: 'revoked'; readonly detail: { readonly seconds: number } }
   | { readonly type: 'moved'; readonly detail: { readonly from: string; readonly to: string } }
 
 /** Undefined when the task has an asset for this output already; then nothing is written. */

@@ -5,16 +5,19 @@ import type { Database, Queryable } from '@funmagic/database/client'
 import { join, sql, type Sql } from '@funmagic/database/sql'
 import { inTransaction, type Transaction } from '@funmagic/database/transaction'
 import { recordEvent } from './asset-rows.ts'
-import { sourceKeptSeconds, type BucketRole, type Place } from './asset.ts'
+import { sourceKeptSeconds, type BucketRole, type DerivativePreset, type Place } from './asset.ts'
 import type { CdnInvalidation } from './cdn-invalidation.ts'
-import { derivativePlaces, headersFor } from './object-keys.ts'
+import { derivativeKey, derivativePlaces, headersFor } from './object-keys.ts'
 import { StoreFailure, type ObjectStore } from './object-store.ts'
+import { openRevocation, sendRevocation } from './revocations.ts'
 
 // The journal of moving bytes (decision 5). A move is `copying` until the copy is verified and the
 // asset points at it, then `switched` until the source is removed, then `done`. A deletion begins
 // as `switched`: its bytes go nowhere. Whoever works on a move holds it by its next attempt, which
 // lies ahead by a lease; when that worker dies, the next sweep finds the move due again. Every step
 // may be repeated: copying and removing are idempotent, and the switch is a guarded update.
+// What moves is the asset and its derivatives, which lie beside it wherever it is. What public
+// bytes leave behind at the edges is the business of revocations.ts.
 
 export interface MoveDeps {
   readonly database: Database
@@ -35,6 +38,7 @@ interface Move {
   readonly mimeType: OutputMimeType
   readonly sizeBytes: number
   readonly sha256: string
+  readonly derivatives: readonly DerivativePreset[]
 }
 
 const copyDeadlineMs = 60_000
@@ -177,7 +181,7 @@ async function readMove(database: Queryable, moveId: string): Promise<Move> {
   const { rows } = await database.query<Move>(sql`
     SELECT m.id, m.asset_id AS "assetId", m.from_bucket AS "fromBucket", m.from_key AS "fromKey",
       m.to_bucket AS "toBucket", m.to_key AS "toKey", m.state,
-      a.mime_type AS "mimeType", a.size AS "sizeBytes", a.sha256
+      a.mime_type AS "mimeType", a.size AS "sizeBytes", a.sha256, a.derivatives
     FROM asset_moves m JOIN assets a ON a.id = m.asset_id WHERE m.id = ${moveId}
   `)
   const [move] = rows
@@ -189,10 +193,15 @@ async function copyAndSwitch(deps: MoveDeps, move: Move, signal: AbortSignal): P
   assert(move.toBucket !== null && move.toKey !== null, 'a copy goes somewhere')
   const from = { bucket: move.fromBucket, key: move.fromKey }
   const to = { bucket: move.toBucket, key: move.toKey }
-  const headers = headersFor(to.bucket, move.mimeType)
   const { sizeBytes, sha256 } = move
   const bounded = AbortSignal.any([signal, AbortSignal.timeout(copyDeadlineMs)])
+  const headers = headersFor(to.bucket, move.mimeType)
   await deps.store.copy({ from, to, headers, expected: { sizeBytes, sha256 } }, bounded)
+  for (const preset of move.derivatives) {
+    const beside = ({ bucket, key }: Place) => ({ bucket, key: derivativeKey(key, preset) })
+    const own = { from: beside(from), to: beside(to), expected: 'source' } as const
+    await deps.store.copy({ ...own, headers: headersFor(to.bucket, 'image/webp') }, bounded)
+  }
   await inTransaction(deps.database, tx => switchPlace(tx, move, { from, to }))
 }
 
@@ -203,7 +212,12 @@ async function switchPlace(
   { from, to }: { from: Place; to: Place },
 ): Promise<void> {
   // Everything that changes a place takes the asset's row first, so that nothing deadlocks.
-  await tx.query(sql`SELECT 1 FROM assets WHERE id = ${move.assetId} FOR UPDATE`)
+  const { rows } = await tx.query<{ derivatives: DerivativePreset[] }>(
+    sql`SELECT derivatives FROM assets WHERE id = ${move.assetId} FOR UPDATE`,
+  )
+  if (rows[0]?.derivatives.some(preset => !move.derivatives.includes(preset))) {
+    throw new StoreFailure(new Error('a derivative was made in the meantime'))
+  }
   const afterSeconds = keptSeconds(from.bucket)
   const { rowCount } = await tx.query(sql`
     UPDATE asset_moves SET state = 'switched', attempts = 1, last_error = NULL, updated_at = now(),
@@ -224,18 +238,25 @@ async function switchPlace(
 }
 
 /** The edges forget a public object after it is gone, or the next reader would bring it back. */
-async function removeSource(deps: MoveDeps, move: Move): Promise<void> {
-  const { rows } = await deps.database.query(sql`
+async function removeSource({ database, store, cdn }: MoveDeps, move: Move): Promise<void> {
+  const { rows } = await database.query(sql`
     SELECT 1 FROM asset_moves WHERE id = ${move.id} AND delete_source_after <= now()
   `)
   if (rows.length === 0) return
+  // All that may lie there: derivatives may have been made after the last look at the row.
   const place = { bucket: move.fromBucket, key: move.fromKey }
-  for (const taken of [...derivativePlaces(place), place]) await deps.store.remove(taken)
-  if (move.fromBucket === 'public') await deps.cdn?.invalidate(move.fromKey, move.id)
-  await deps.database.query(sql`
-    UPDATE asset_moves SET state = 'done', last_error = NULL, updated_at = now()
-    WHERE id = ${move.id}
-  `)
+  const places = [...derivativePlaces(place), place]
+  for (const taken of places) await store.remove(taken)
+  const keys = places.map(({ key }) => key)
+  const isRemembered = move.fromBucket === 'public' && cdn !== undefined
+  await inTransaction(database, async tx => {
+    const { rowCount } = await tx.query(sql`
+      UPDATE asset_moves SET state = 'done', last_error = NULL, updated_at = now()
+      WHERE id = ${move.id} AND state = 'switched'
+    `)
+    if (rowCount === 1 && isRemembered) await openRevocation(tx, { moveId: move.id, keys })
+  })
+  if (isRemembered) await sendRevocation({ database, cdn }, move.id)
 }
 
 async function recordFailure(

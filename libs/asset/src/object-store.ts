@@ -16,8 +16,15 @@ export interface ObjectCopy {
   readonly from: Place
   readonly to: Place
   readonly headers: ObjectHeaders
-  readonly expected: { readonly sizeBytes: number; readonly sha256: string }
+  /** What the copy must be: this, or what the source is. */
+  readonly expected: { readonly sizeBytes: number; readonly sha256: string } | 'source'
 }
+
+/**
+ * S3 copies no more in one call, and larger copies would have to be made of parts. Nothing that we
+ * keep comes near it (media-types.ts and the quota bound it), so it is refused instead (P6).
+ */
+export const copyBytesMax = 5 * 1024 ** 3
 
 export interface UploadTerms {
   readonly mimeType: string
@@ -56,7 +63,10 @@ export interface ObjectStore {
   read(place: Place, limits: { bytesMax: number }): Promise<Uint8Array | undefined>
   /** Writes once, verified by the store; false, and nothing is changed, when the place is taken. */
   create(place: Place, bytes: Uint8Array, headers: ObjectHeaders): Promise<boolean>
-  /** Resolves when the copy is known to have this size and SHA-256. Repeating it is harmless. */
+  /**
+   * Resolves when the copy is known to have this size and SHA-256. Repeating it is harmless.
+   * PAYLOAD_TOO_LARGE above copyBytesMax.
+   */
   copy(copy: ObjectCopy, signal: AbortSignal): Promise<void>
   /** Removes the object; removing nothing is no fault. */
   remove(place: Place): Promise<void>

@@ -18,6 +18,7 @@ import {
 } from './moves.ts'
 import { freshPrivatePlace, freshPublicPlace } from './object-keys.ts'
 import { StoreFailure } from './object-store.ts'
+import { claimRevocationOf, sendRevocation } from './revocations.ts'
 
 // Publishing never breaks a link (decision 5): the visibility is the permission and changes at
 // once; the bytes follow, and at every moment resolveUrl gives the address where they are. A move
@@ -72,8 +73,8 @@ export async function unpublishAsset(
   const changed = await inTransaction(deps.database, tx => changeVisibility(tx, own, 'private'))
   const claim = await claimMove(deps, changed)
   if (claim.kind === 'busy') throw new AppError('ASSET_BUSY', { retryAfterSeconds: 1 })
-  if (claim.kind === 'none') return changed
-  await continueMove(deps, claim.moveId, signal)
+  if (claim.kind === 'claimed') await continueMove(deps, claim.moveId, signal)
+  else await tellEdges(deps, own.assetId)
   return { ...changed, asset: await readAsset(deps, own) }
 }
 
@@ -117,6 +118,14 @@ interface Changed extends Published {
 async function claimMove(deps: MoveDeps, { moveId, asset }: Changed): Promise<MoveClaim> {
   if (moveId !== undefined) return { kind: 'claimed', moveId }
   return claimMoveOf(deps.database, asset.id)
+}
+
+/** An unpublication that died after its bytes had gone may have left the edges untold. */
+async function tellEdges({ database, cdn }: MoveDeps, assetId: AssetId): Promise<void> {
+  if (cdn === undefined) return
+  const claim = await claimRevocationOf(database, assetId)
+  if (claim.kind === 'busy') throw new AppError('ASSET_BUSY', { retryAfterSeconds: 1 })
+  if (claim.kind === 'claimed') await sendRevocation({ database, cdn }, claim.revocationId)
 }
 
 async function changeVisibility(

@@ -51,6 +51,8 @@ export interface AssetLinks {
    * minutes: for galleries (A8). The folder is where those addresses begin.
    */
   signGallery(userId: UserId): SignedFolder & { readonly folderUrl: string }
+  /** The address of a key of the public bucket, whether or not anything is there. */
+  publicUrlOf(key: string): string
   /** The storage key behind an address on our own hosts; undefined for any other address (A14). */
   findKey(url: string): string | undefined
 }
@@ -112,6 +114,7 @@ export function createAssetLinks(settings: LinkSettings, now: () => number = Dat
       const folder = privateFolder(userId)
       return { ...signer.signFolder(folder), folderUrl: `${privateCdn}/${folder}` }
     },
+    publicUrlOf: key => `${cdn}/${key}`,
     findKey: url => findKey(url, [cdn, privateCdn]),
   }
 }

@@ -17,6 +17,7 @@ import { AppError } from '@funmagic/contract/problem'
 import { NodeHttpHandler } from '@smithy/node-http-handler'
 import type { BucketRole, Place } from './asset.ts'
 import {
+  copyBytesMax,
   type ObjectCopy,
   type ObjectHeaders,
   type ObjectStore,
@@ -115,6 +116,9 @@ class S3ObjectStore implements ObjectStore {
 
   async copy({ from, to, headers, expected }: ObjectCopy, signal: AbortSignal): Promise<void> {
     const bounded = AbortSignal.any([signal, AbortSignal.timeout(bytesDeadlineMs)])
+    if (expected !== 'source' && expected.sizeBytes > copyBytesMax) {
+      throw new AppError('PAYLOAD_TOO_LARGE')
+    }
     const source = this.#at(from)
     const command = new CopyObjectCommand({
       ...this.#at(to),
@@ -125,8 +129,10 @@ class S3ObjectStore implements ObjectStore {
     })
     await orFailure(async () => {
       await this.#client.send(command, { abortSignal: bounded })
-      const sha256 = await this.#sha256Of(to, expected.sizeBytes, bounded)
-      if (sha256 !== expected.sha256) throw new Error(`the copy at ${to.key} has other bytes`)
+      const wanted = expected === 'source' ? await this.#contentOf(from, bounded) : expected
+      const copied = await this.#contentOf(to, bounded)
+      const isSame = copied.sha256 === wanted.sha256 && copied.sizeBytes === wanted.sizeBytes
+      if (!isSame) throw new Error(`the copy at ${to.key} has other bytes`)
     })
   }
 
@@ -197,19 +203,19 @@ class S3ObjectStore implements ObjectStore {
   }
 
   /** By the checksum that the store keeps, or by reading all of it from a store that keeps none. */
-  async #sha256Of(
+  async #contentOf(
     place: Place,
-    sizeBytes: number,
     signal: AbortSignal,
-  ): Promise<string | undefined> {
+  ): Promise<{ sizeBytes: number; sha256: string }> {
     const head = await this.#head(place, signal)
-    if (head?.ContentLength !== sizeBytes) return undefined
-    const kept = head.ChecksumSHA256
-    if (kept !== undefined) return Buffer.from(kept, 'base64').toString('hex')
+    const sizeBytes = head?.ContentLength ?? -1
+    const kept = head?.ChecksumSHA256
+    if (kept !== undefined)
+      return { sizeBytes, sha256: Buffer.from(kept, 'base64').toString('hex') }
     const body = await this.#open(place, signal)
     const hash = createHash('sha256')
     if (body) for await (const chunk of body) hash.update(chunk)
-    return hash.digest('hex')
+    return { sizeBytes, sha256: hash.digest('hex') }
   }
 }
 

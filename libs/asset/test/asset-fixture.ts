@@ -23,6 +23,7 @@ export async function openFixture(): Promise<Fixture> {
   opened ??= createTestDatabase(t).then(({ database }) => database)
   const database = await opened
   await database.query(sql`UPDATE asset_moves SET state = 'done'`)
+  await database.query(sql`UPDATE asset_revocations SET refused_at = now()`)
   await database.query(sql`
     UPDATE uploads SET cleared_at = now(),
       state = CASE state WHEN 'completed' THEN state ELSE 'expired' END

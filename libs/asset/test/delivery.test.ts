@@ -35,7 +35,9 @@ async function setup(t: Test, key = makeRsaKey()) {
     trustedKeys: [{ id: 'K1', publicKeyPem: key.publicKeyPem }],
   })
   const distributionId = 'E1PUBLIC'
-  const cdn = openCdnInvalidation({ distributionId, endpoint: publicCdn.url, accessKey, secretKey })
+  const addressOf = (key: string) => `${publicCdn.url}/${key}`
+  const access = { endpoint: publicCdn.url, accessKey, secretKey }
+  const cdn = openCdnInvalidation({ distributionId, addressOf, ...access })
   t.teardown(async () => {
     cdn.close()
     await publicCdn[Symbol.asyncDispose]()
@@ -205,10 +207,14 @@ t.test('a deleted asset is gone from the edges and from both buckets', async t =
   for (const place of rows) t.equal(await store.find(place), undefined, place.key)
 })
 
-t.test('an edge that cannot be told is a failure that may pass', async t => {
+t.test('an edge that cannot be told or asked is a failure that may pass', async t => {
   const settings = { distributionId: 'E1', accessKey: 'a', secretKey: 'b' }
-  const cdn = openCdnInvalidation({ ...settings, endpoint: 'http://127.0.0.1:1' })
+  const away = 'http://127.0.0.1:1'
+  const addressOf = (key: string) => `${away}/${key}`
+  const cdn = openCdnInvalidation({ ...settings, addressOf, endpoint: away })
   t.teardown(() => cdn.close())
+  const request = { paths: ['/public/x'], reference: newId() }
 
-  await t.rejects(cdn.invalidate('public/x', newId()), { code: 'UNAVAILABLE' })
+  await t.rejects(cdn.invalidate(request), { code: 'UNAVAILABLE' })
+  await t.rejects(cdn.probe('public/x'), { code: 'UNAVAILABLE' })
 })

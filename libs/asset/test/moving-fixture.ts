@@ -4,6 +4,7 @@ import { sql } from '@funmagic/database/sql'
 import { placeOf, type Asset } from '../src/asset.ts'
 import type { CdnInvalidation } from '../src/cdn-invalidation.ts'
 import { continueMoves, type MoveDeps } from '../src/moves.ts'
+import { continueRevocations } from '../src/revocations.ts'
 import { StoreFailure } from '../src/object-store.ts'
 import { makeFragile, openMemoryObjectStore } from '../src/testing.ts'
 import { createAsset, openFixture, patient, sha256 } from './asset-fixture.ts'
@@ -22,22 +23,37 @@ export async function openMovingFixture() {
 }
 
 interface RecordedInvalidations extends CdnInvalidation {
+  /** The assets that were named, once for each time. */
   readonly keys: string[]
-  failNext(): void
+  readonly requests: { paths: readonly string[]; reference: string }[]
+  /** What an edge still serves. */
+  readonly served: Set<string>
+  /** The next request, or the next probe, fails before or after it has an effect. */
+  failNext(operation: 'invalidate' | 'probe', moment?: 'before' | 'after'): void
 }
 
 function recordInvalidations(): RecordedInvalidations {
-  const keys: string[] = []
-  let isFailing = false
+  const requests: { paths: readonly string[]; reference: string }[] = []
+  const served = new Set<string>()
+  const planned = new Map<string, 'before' | 'after'>()
+  const attempt = <Result>(operation: string, work: () => Result): Result => {
+    const moment = planned.get(operation)
+    planned.delete(operation)
+    if (moment === 'before') throw new StoreFailure(new Error('the CDN is away'))
+    const result = work()
+    if (moment === 'after') throw new StoreFailure(new Error('no reply from the CDN'))
+    return result
+  }
   return {
-    keys,
-    failNext: () => (isFailing = true),
-    invalidate: async key => {
-      const fails = isFailing
-      isFailing = false
-      if (fails) throw new StoreFailure(new Error('no reply from the CDN'))
-      keys.push(key)
+    requests,
+    served,
+    get keys() {
+      const keys = requests.flatMap(({ paths }) => paths.map(path => path.slice(1)))
+      return keys.filter(key => !/\.(thumb|card)\.webp$/.test(key))
     },
+    failNext: (operation, moment = 'before') => planned.set(operation, moment),
+    invalidate: async request => attempt('invalidate', () => void requests.push(request)),
+    probe: async key => attempt('probe', () => (served.has(key) ? 'served' : 'refused')),
     close: () => undefined,
   }
 }
@@ -79,8 +95,17 @@ export async function passHour(database: Database): Promise<void> {
       delete_source_after = delete_source_after - interval '1 hour'
     WHERE state <> 'done'
   `)
+  await database.query(sql`
+    UPDATE asset_revocations SET next_attempt_at = next_attempt_at - interval '1 hour'
+    WHERE refused_at IS NULL
+  `)
 }
 
-export function sweep(deps: MoveDeps) {
-  return continueMoves(deps, { movesMax: 50 }, patient)
+/** One round of the sweeper over moves, and then over what the edges are to forget. */
+export async function sweep(deps: MoveDeps) {
+  const moves = await continueMoves(deps, { movesMax: 50 }, patient)
+  if (deps.cdn === undefined) return moves
+  const { database, cdn } = deps
+  await continueRevocations({ database, cdn }, patient)
+  return moves
 }

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import type { Test } from 'tap'
 import { newId } from '@funmagic/contract/ids'
 import type { BucketRole, Place } from '../src/asset.ts'
-import type { ObjectStore, UploadRequest } from '../src/object-store.ts'
+import { copyBytesMax, type ObjectStore, type UploadRequest } from '../src/object-store.ts'
 
 /** A store under test, and what a client outside does with its signed requests. */
 export interface StoreFixture {
@@ -44,6 +44,10 @@ export async function checkObjectStore(t: Test, fixture: StoreFixture): Promise<
   )
   await t.test('a copy of nothing, or one that is given up, is a failure', t =>
     checkCopyFails(t, fixture.store),
+  )
+  await t.test('a copy can be held to what its source is', t => checkCopyOfSource(t, fixture.store))
+  await t.test('a copy that is too large for one call is refused and leaves nothing', t =>
+    checkCopyLimit(t, fixture.store),
   )
   await t.test('removing is final, and removing nothing is no fault', t =>
     checkRemove(t, fixture.store),
@@ -129,6 +133,31 @@ async function checkCopyFails(t: Test, store: ObjectStore): Promise<void> {
   await store.create(from, bytes, headers)
   await t.rejects(store.copy(copy, AbortSignal.abort()), { code: 'UNAVAILABLE' })
   t.equal(await store.find(copy.to), undefined)
+}
+
+async function checkCopyOfSource(t: Test, store: ObjectStore): Promise<void> {
+  const [from, to, nothing] = [freshPlace('private'), freshPlace('public'), freshPlace('private')]
+  const bytes = randomBytes(64)
+  await store.create(from, bytes, headers)
+
+  await store.copy({ from, to, headers, expected: 'source' }, forever)
+
+  t.same(await store.read(to, { bytesMax }), bytes)
+  const missing = store.copy({ from: nothing, to, headers, expected: 'source' }, forever)
+  await t.rejects(missing, { code: 'UNAVAILABLE' })
+}
+
+async function checkCopyLimit(t: Test, store: ObjectStore): Promise<void> {
+  const [from, to] = [freshPlace('private'), freshPlace('public')]
+  const bytes = randomBytes(8)
+  await store.create(from, bytes, headers)
+  const expected = { sizeBytes: copyBytesMax + 1, sha256: sha256(bytes) }
+
+  await t.rejects(store.copy({ from, to, headers, expected }, forever), {
+    code: 'PAYLOAD_TOO_LARGE',
+  })
+
+  t.equal(await store.find(to), undefined)
 }
 
 async function checkRemove(t: Test, store: ObjectStore): Promise<void> {

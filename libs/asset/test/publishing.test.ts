@@ -156,7 +156,7 @@ t.test(
 t.test('edges that were not told are told again', async t => {
   const { deps, own, cdn, database } = await openMovingFixture()
   const { asset: published } = await publishAsset(deps, own, patient)
-  cdn.failNext()
+  cdn.failNext('invalidate')
 
   await t.rejects(unpublishAsset(deps, own, patient), { code: 'UNAVAILABLE' })
   await passHour(database)

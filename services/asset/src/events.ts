@@ -1,8 +1,10 @@
 import type { Asset } from '@funmagic/asset/asset'
+import type { MoveBacklog } from '@funmagic/asset/move-backlog'
+import type { RevocationsSwept } from '@funmagic/asset/revocations'
 import type { AssetId, UploadId, UserId } from '@funmagic/contract/ids'
 import type { Logger } from '@funmagic/runtime/logger'
 import type { Metrics } from '@funmagic/runtime/metrics'
-import { Counter, Histogram } from 'prom-client'
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 
 /** What happens in this service that operators want to know of: a metric and a line each. */
 export interface Events {
@@ -13,11 +15,14 @@ export interface Events {
   uploadsSwept(swept: { expired: number; cleared: number }): void
   movesSwept(swept: { finished: number; failures: readonly Error[] }): void
   derivativesSwept(swept: { made: number; failures: readonly Error[] }): void
-  sweepFailed(work: 'uploads' | 'moves' | 'derivatives', error: unknown): void
+  revocationsSwept(swept: RevocationsSwept): void
+  backlogRead(backlog: MoveBacklog): void
+  sweepFailed(work: 'uploads' | 'moves' | 'revocations' | 'derivatives', error: unknown): void
   connectionFailed(part: 'postgres' | 'redis', error: unknown): void
 }
 
 const quietMs = 10_000
+const revocationBucketsSeconds = [1, 2, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600]
 const sizeBucketsBytes = [10_000, 100_000, 1_000_000, 5_000_000, 10_000_000, 25_000_000]
 
 export function createEvents(metrics: Metrics, logger: Logger): Events {
@@ -59,6 +64,7 @@ export function createEvents(metrics: Metrics, logger: Logger): Events {
       const [first] = failures
       if (first) logger.warn({ err: first, failed: failures.length }, 'smaller pictures failed')
     },
+    ...createRevocationEvents(metrics, logger),
     sweepFailed: (work, error) => {
       counters.failedSweeps.inc({ work })
       logger.error({ err: error, work }, 'sweep failed')
@@ -69,6 +75,32 @@ export function createEvents(metrics: Metrics, logger: Logger): Events {
       if (performance.now() - (loggedAtMs.get(part) ?? -Infinity) < quietMs) return
       loggedAtMs.set(part, performance.now())
       logger.warn({ err: error, part }, 'connection failed')
+    },
+  }
+}
+
+function createRevocationEvents(
+  { registry }: Metrics,
+  logger: Logger,
+): Pick<Events, 'revocationsSwept' | 'backlogRead'> {
+  const counters = createRevocationMetrics([registry])
+  return {
+    revocationsSwept: ({ refused, served, failures }) => {
+      for (const { assetId, seconds } of refused) {
+        counters.revocation.observe(seconds)
+        logger.info({ assetId, seconds }, 'public address refuses')
+      }
+      counters.probes.inc({ answer: 'refused' }, refused.length)
+      counters.probes.inc({ answer: 'served' }, served)
+      counters.probes.inc({ answer: 'failed' }, failures.length)
+      const [first] = failures
+      if (first) logger.warn({ err: first, failed: failures.length }, 'revocations failed')
+    },
+    backlogRead: backlog => {
+      counters.openMoves.set(backlog.moves)
+      counters.oldestMove.set(backlog.oldestMoveSeconds)
+      counters.openRevocations.set(backlog.revocations)
+      counters.oldestRevocation.set(backlog.oldestRevocationSeconds)
     },
   }
 }
@@ -116,6 +148,44 @@ function createCounters({ registry }: Metrics) {
       name: 'connection_failures_total',
       help: 'Connections that broke outside a request.',
       labelNames: ['part'] as const,
+      registers,
+    }),
+  }
+}
+
+/** How fast what was public stops being so, and what is late (A11). */
+function createRevocationMetrics(registers: Registry[]) {
+  return {
+    revocation: new Histogram({
+      name: 'asset_revocation_seconds',
+      help: 'From unpublishing or deleting until the public address was seen to refuse.',
+      buckets: revocationBucketsSeconds,
+      registers,
+    }),
+    probes: new Counter({
+      name: 'asset_revocation_probes_total',
+      help: 'Looks at public addresses that are to refuse, and failures to tell the edges.',
+      labelNames: ['answer'] as const,
+      registers,
+    }),
+    openRevocations: new Gauge({
+      name: 'asset_revocations_open',
+      help: 'Assets that are public no longer and that the edges were not seen to refuse.',
+      registers,
+    }),
+    oldestRevocation: new Gauge({
+      name: 'asset_revocation_oldest_seconds',
+      help: 'Age of the oldest of asset_revocations_open.',
+      registers,
+    }),
+    openMoves: new Gauge({
+      name: 'asset_moves_open',
+      help: 'Copies that are not there yet, and removals whose time has come.',
+      registers,
+    }),
+    oldestMove: new Gauge({
+      name: 'asset_move_oldest_seconds',
+      help: 'Age of the oldest of asset_moves_open.',
       registers,
     }),
   }

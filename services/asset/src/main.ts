@@ -1,5 +1,5 @@
 import { openCdnInvalidation, type CdnInvalidation } from '@funmagic/asset/cdn-invalidation'
-import { createAssetLinks } from '@funmagic/asset/resolve-url'
+import { createAssetLinks, type AssetLinks } from '@funmagic/asset/resolve-url'
 import { openS3ObjectStore } from '@funmagic/asset/s3-object-store'
 import { Slots } from '@funmagic/asset/slots'
 import { openDatabase } from '@funmagic/database/client'
@@ -25,7 +25,10 @@ await run('asset', async (environment, lifecycle) => {
   const metrics = createMetrics('asset')
   const events = createEvents(metrics, logger)
   const onCacheError = (error: unknown) => events.connectionFailed('redis', error)
-  const { database, redis, store, cdn } = openStores(config, events, lifecycle)
+  const { database, redis, store } = openStores(config, events, lifecycle)
+  const links = createAssetLinks({ ...config.cdn, store })
+  const cdn = openInvalidation(config, links)
+  lifecycle.onStop('cdn', async () => cdn?.close())
 
   const { checksMax: runningMax, checksWaitingMax: waitingMax, ...quota } = config.uploads
   const checks = new Slots({ runningMax, waitingMax })
@@ -63,7 +66,7 @@ await run('asset', async (environment, lifecycle) => {
     }),
     files: { database, store, cdn, checks },
     quota,
-    links: createAssetLinks({ ...config.cdn, store }),
+    links,
     events,
   })
   await app.listen({ host: config.http.host, port: config.http.port })
@@ -86,14 +89,16 @@ function openStores(config: AssetConfig, events: Events, lifecycle: Lifecycle) {
   lifecycle.onStop('redis', async () => redis.disconnect())
   const store = openS3ObjectStore(config.store)
   lifecycle.onStop('store', async () => store.close())
-  const cdn = openInvalidation(config)
-  lifecycle.onStop('cdn', async () => cdn?.close())
-  return { database, redis, store, cdn }
+  return { database, redis, store }
 }
 
-function openInvalidation({ invalidation, store }: AssetConfig): CdnInvalidation | undefined {
+function openInvalidation(
+  { invalidation, store }: AssetConfig,
+  links: AssetLinks,
+): CdnInvalidation | undefined {
   const { distributionId, endpoint } = invalidation
   if (distributionId === undefined) return undefined
   const { accessKey, secretKey } = store
-  return openCdnInvalidation({ distributionId, endpoint, accessKey, secretKey })
+  const addressOf = (key: string) => links.publicUrlOf(key)
+  return openCdnInvalidation({ distributionId, addressOf, endpoint, accessKey, secretKey })
 }
