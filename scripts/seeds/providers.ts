@@ -37,7 +37,13 @@ export const providerSeeds = {
     type: 'tripo',
     simulatorPath: '/tripo/v2/openapi',
   },
-} as const satisfies Partial<Record<ProviderType, ProviderSeed>>
+  google: {
+    id: '019aa000-0000-7000-8000-000000000005',
+    name: 'Google',
+    type: 'google',
+    simulatorPath: '/google',
+  },
+} as const satisfies Record<ProviderType, ProviderSeed>
 
 export interface ProviderAccess {
   readonly secretKey: string

@@ -54,6 +54,26 @@ const generateImage: ToolStep = {
   timeoutSeconds: 300,
 }
 
+const editPicture: ToolStep = {
+  id: 'edit',
+  name: 'Edit picture',
+  type: 'image-gen',
+  providerId: providerSeeds.openai.id,
+  providerModel: 'gpt-image-1.5',
+  cost: 20,
+  timeoutSeconds: 300,
+}
+
+const sketchPicture: ToolStep = {
+  id: 'sketch',
+  name: 'Sketch',
+  type: 'image-gen',
+  providerId: providerSeeds.google.id,
+  providerModel: 'gemini-2.5-flash-image',
+  cost: 10,
+  timeoutSeconds: 120,
+}
+
 const buildModel: ToolStep = {
   id: '3d-gen',
   name: '3D Generation',
@@ -108,6 +128,22 @@ const tools: readonly Omit<NewTool, 'isActive'>[] = [
       ],
     },
     creditsCost: generateImage.cost,
+  },
+  {
+    slug: 'photo-edit',
+    title: 'Edit a photo',
+    description: 'Say what to change in a picture, everywhere or where a mask is transparent.',
+    typeName: 'figme',
+    config: { steps: [editPicture] },
+    creditsCost: editPicture.cost,
+  },
+  {
+    slug: 'quick-sketch',
+    title: 'Quick sketch',
+    description: 'Describe a picture, or upload one and say what to make of it; done in seconds.',
+    typeName: 'figme',
+    config: { steps: [sketchPicture] },
+    creditsCost: sketchPicture.cost,
   },
   {
     slug: 'crystal-memory',

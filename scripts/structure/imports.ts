@@ -23,7 +23,7 @@ const doors: readonly { vendor: RegExp; open: readonly string[] }[] = [
   { vendor: /^lucia$/, open: ['libs/session/'] },
   { vendor: /^better-auth$/, open: ['services/auth/test/'] },
   {
-    vendor: /^(openai|replicate|@fal-ai\/client)$/,
+    vendor: /^(openai|replicate|@fal-ai\/client|@google\/genai)$/,
     open: [
       'services/provider-worker/src/providers/',
       'services/provider-worker/test/',

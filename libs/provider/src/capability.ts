@@ -61,7 +61,15 @@ export const capabilities: Readonly<Record<ProviderType, readonly Capability[]>>
       promptCharactersMax: 0,
     },
   ],
-  google: [],
+  google: [
+    {
+      stepType: 'image-gen',
+      modelPrefix: 'gemini-',
+      picture: 'optional',
+      prompt: 'required',
+      promptCharactersMax: 32_000,
+    },
+  ],
 }
 
 /** The row that covers a step at a provider, or undefined when the provider can't run it. */

@@ -37,9 +37,6 @@ async function openAccount(parts: AccountParts, providerId: string): Promise<Acc
   const { timeouts, observe } = parts
   const apiKey = openKey(parts.credentials, row)
   const provider = openProvider(type, { apiKey, baseUrl, timeouts, observe })
-  if (provider === undefined) {
-    throw new TaskFault('PROVIDER_NOT_CONFIGURED', `nothing speaks to providers of type ${type}`)
-  }
   const trustedOrigin = baseUrl === null ? undefined : new URL(baseUrl).origin
   return { type, provider, trustedOrigin }
 }

@@ -113,7 +113,7 @@ function testFailures(t: Test, candidate: Candidate): void {
     ['503', { kind: 'unavailable', status: 503, isFinal: false }],
     ['cut', { kind: 'unavailable', isFinal: false }],
     ['reset', { kind: 'unavailable', isFinal: false }],
-    ['401', { kind: 'unauthorized', status: 401, isFinal: true }],
+    ['401', { kind: 'unauthorized', isFinal: true }],
     ['garbage', { kind: 'bad_response', isFinal: true }],
     ['huge', { kind: 'bad_response', isFinal: true }],
   ] as const

@@ -14,6 +14,7 @@ export interface RemoteProviders {
   readonly replicateUrl: string
   readonly falUrl: string
   readonly tripoUrl: string
+  readonly googleUrl: string
   /** Says what the next matching calls are to do. */
   script(script: Script): Promise<void>
   /** What was really asked of them: the oracle. */
@@ -39,6 +40,7 @@ export async function openProviders(): Promise<RemoteProviders> {
     replicateUrl: `${url}/replicate/v1`,
     falUrl: `${url}/fal`,
     tripoUrl: `${url}/tripo/v2/openapi`,
+    googleUrl: `${url}/google`,
     script: async script => {
       const headers = { 'content-type': 'application/json' }
       await control('scripts', { method: 'POST', headers, body: JSON.stringify(script) })

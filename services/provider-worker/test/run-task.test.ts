@@ -5,7 +5,7 @@ import t from 'tap'
 import { assertBooks, callsOf, createRunner, eventsOf, readTask, rowsOf } from './runner.ts'
 import { submitTask } from './worker-world.ts'
 
-for (const tool of ['fal', 'openai', 'replicate', 'tripo'] as const) {
+for (const tool of ['fal', 'openai', 'replicate', 'tripo', 'google'] as const) {
   t.test(`a task at ${tool} completes with an asset of its owner, paid for once`, async t => {
     const runner = await createRunner(t)
     const taskId = await submitTask(runner, { tool })

@@ -30,7 +30,7 @@ export interface World {
   readonly providers: RemoteProviders
   readonly userId: UserId
   readonly assetId: AssetId
-  readonly tools: Readonly<Record<'fal' | 'openai' | 'replicate' | 'tripo', Tool>>
+  readonly tools: Readonly<Record<'fal' | 'openai' | 'replicate' | 'tripo' | 'google', Tool>>
 }
 
 export async function createWorld(t: Test): Promise<World> {
@@ -134,6 +134,13 @@ async function createTools(
       providerId: await save('tripo', providers.tripoUrl),
       providerModel: 'tripo-v2',
     }),
+    google: await createTestTool(database, {
+      slug: 'sketcher',
+      cost,
+      stepType: 'image-gen',
+      providerId: await save('google', providers.googleUrl),
+      providerModel: 'gemini-2.5-flash-image',
+    }),
   }
 }
 
@@ -153,7 +160,7 @@ export async function submitTask(world: World, submitting: Submitting = {}): Pro
   if (step === undefined) throw new Error('the tool has no step')
   const { timeoutSeconds, providerId = step.providerId } = submitting
   const time = timeoutSeconds === undefined ? {} : { timeoutSeconds }
-  const isPainter = submitting.tool === 'openai'
+  const isPainter = submitting.tool === 'openai' || submitting.tool === 'google'
   const ownPicture = submitting.parentTaskId === undefined ? { assetId: world.assetId } : {}
   const input = isPainter ? { prompt: 'a lighthouse' } : ownPicture
   const task = {

@@ -6,6 +6,7 @@ import { registerDeliveries } from './deliveries.ts'
 import type { Studio } from './exchange.ts'
 import { registerFal } from './fal.ts'
 import { FileStore } from './file-store.ts'
+import { registerGemini } from './gemini.ts'
 import { registerOpenAi } from './openai.ts'
 import { registerReplicate } from './replicate.ts'
 import { Script, Scripts } from './scripts.ts'
@@ -26,6 +27,7 @@ export interface Providers extends AsyncDisposable {
   readonly replicateUrl: string
   readonly falUrl: string
   readonly tripoUrl: string
+  readonly googleUrl: string
   /** Says what the next matching calls are to do; scripts are used up in order. */
   script(...scripts: Script[]): void
   clearScripts(): void
@@ -39,7 +41,7 @@ const defaultDrainMs = 500
 const workplaces = 2
 const bodyBytesMax = 96 * 1024 * 1024
 
-/** Starts the simulators of OpenAI, Replicate, fal and Tripo on one port, one path prefix each. */
+/** Starts the simulators of all providers on one port, one path prefix each. */
 export async function startProviders(options: ProvidersOptions = {}): Promise<Providers> {
   const studio: Studio = {
     scripts: new Scripts(),
@@ -56,6 +58,7 @@ export async function startProviders(options: ProvidersOptions = {}): Promise<Pr
     replicateUrl: `${url}/replicate/v1`,
     falUrl: `${url}/fal`,
     tripoUrl: `${url}/tripo/v2/openapi`,
+    googleUrl: `${url}/google`,
     script: (...scripts) => scripts.forEach(script => studio.scripts.add(script)),
     clearScripts: () => studio.scripts.clear(),
     calls: () => studio.calls.report(),
@@ -83,6 +86,7 @@ async function buildApp(studio: Studio, log: Log): Promise<FastifyInstance> {
   app.register(async scope => registerReplicate(scope, studio), { prefix: '/replicate/v1' })
   app.register(async scope => registerFal(scope, studio), { prefix: '/fal' })
   app.register(async scope => registerTripo(scope, studio), { prefix: '/tripo/v2/openapi' })
+  app.register(async scope => registerGemini(scope, studio), { prefix: '/google/v1beta' })
   registerDeliveries(app, studio.files, '/replicate/delivery')
   registerDeliveries(app, studio.files, '/fal/files')
   registerDeliveries(app, studio.files, '/tripo/files')

@@ -31,6 +31,8 @@ export interface ExchangeOptions {
   readonly responseBytesMax: number
   /** What an error reply means, where its status does not tell. */
   readonly kindOf?: (status: number, body: string) => FailureKind | undefined
+  /** How long to wait, for a vendor that says so in the body. */
+  readonly retryAfterMsOf?: (body: string) => number | undefined
   readonly observe: ObserveExchange
 }
 
@@ -114,7 +116,8 @@ async function request(
   const text = new TextDecoder().decode(body.subarray(0, errorBytesMax))
   const kind = options.kindOf?.(status, text) ?? kindOfStatus(status, terms.notFound)
   const message = `${terms.operation} was answered with ${status}: ${redact(text)}`
-  const retryAfterMs = parseRetryAfter(headers.get('retry-after'), Date.now())
+  const askedMs = parseRetryAfter(headers.get('retry-after'), Date.now())
+  const retryAfterMs = askedMs ?? options.retryAfterMsOf?.(text)
   throw new ProviderFailure(kind, message, { status, retryAfterMs })
 }
 
