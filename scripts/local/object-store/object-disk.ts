@@ -11,6 +11,7 @@ import { readdir, rm } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { join } from 'node:path'
 import type { Checksums } from './checksums.ts'
+import { UploadDisk } from './upload-disk.ts'
 
 export interface StoredObject {
   readonly key: string
@@ -28,6 +29,8 @@ export interface StoredObject {
 
 const contentFolder = 'content'
 const recordFolder = 'records'
+/** No bucket can have this name. */
+const uploadFolder = '_uploads'
 
 /**
  * Buckets on a disk. Bytes lie in files of random names; a small record per key points at them
@@ -37,20 +40,28 @@ const recordFolder = 'records'
 export class ObjectDisk {
   readonly #folder: string
   readonly #buckets: Map<string, Map<string, StoredObject>>
+  /** Objects that are still arriving in parts, of all buckets. */
+  readonly uploads: UploadDisk
 
-  private constructor(folder: string, buckets: Map<string, Map<string, StoredObject>>) {
+  private constructor(
+    folder: string,
+    buckets: Map<string, Map<string, StoredObject>>,
+    uploads: UploadDisk,
+  ) {
     this.#folder = folder
     this.#buckets = buckets
+    this.uploads = uploads
   }
 
   static async open(folder: string): Promise<ObjectDisk> {
     mkdirSync(folder, { recursive: true })
     const buckets = new Map<string, Map<string, StoredObject>>()
     const entries = await readdir(folder, { withFileTypes: true })
-    for (const entry of entries.filter(found => found.isDirectory())) {
+    const isBucket = (name: string) => name !== uploadFolder
+    for (const entry of entries.filter(found => found.isDirectory() && isBucket(found.name))) {
       buckets.set(entry.name, await loadBucket(join(folder, entry.name)))
     }
-    return new ObjectDisk(folder, buckets)
+    return new ObjectDisk(folder, buckets, await UploadDisk.open(join(folder, uploadFolder)))
   }
 
   bucketNames(): string[] {

@@ -5,9 +5,17 @@ import { createBucket, deleteBucket, headBucket, listBuckets, listObjects } from
 import { allowOrigin, answerPreflight } from './cors.ts'
 import type { Exchange, Reply } from './exchange.ts'
 import type { ObjectDisk } from './object-disk.ts'
+import {
+  abortUpload,
+  completeUpload,
+  createUpload,
+  listParts,
+  listUploads,
+  uploadPart,
+} from './multipart.ts'
 import { readObject } from './reads.ts'
 import { S3Error } from './s3-error.ts'
-import { decode, splitUrl, verifySignature, type AccessKey } from './signature.ts'
+import { decode, findQuery, splitUrl, verifySignature, type AccessKey } from './signature.ts'
 import { copyObject, deleteObject, deleteObjects, putObject } from './writes.ts'
 import { xmlError } from './xml.ts'
 
@@ -80,19 +88,21 @@ async function handle(request: IncomingMessage, options: ObjectServerOptions): P
 
 const subresources = new Set(
   (
-    'acl attributes cors encryption legal-hold lifecycle location partNumber policy restore ' +
-    'retention select tagging torrent uploadId uploads versionId versioning versions website'
+    'acl attributes cors encryption legal-hold lifecycle location policy restore ' +
+    'retention select tagging torrent versionId versioning versions website'
   ).split(' '),
 )
 
 /** To ignore one of these would do something else than the client asked for. */
 function refuseSubresources({ query }: Exchange): void {
-  const found = query.find(([name]) => subresources.has(name))
+  const isPart = findQuery(query, 'uploadId') !== undefined
+  const found = query.find(([name]) => subresources.has(name) || (name === 'partNumber' && !isPart))
   if (found === undefined) return
   throw new S3Error('NotImplemented', `The subresource ${found[0]} is not offered here.`)
 }
 
 function handleObject(exchange: Exchange): Reply | Promise<Reply> {
+  if (findQuery(exchange.query, 'uploadId') !== undefined) return handleUpload(exchange)
   switch (exchange.method) {
     case 'GET':
     case 'HEAD':
@@ -101,6 +111,27 @@ function handleObject(exchange: Exchange): Reply | Promise<Reply> {
       return 'x-amz-copy-source' in exchange.headers ? copyObject(exchange) : putObject(exchange)
     case 'DELETE':
       return deleteObject(exchange)
+    case 'POST':
+      if (findQuery(exchange.query, 'uploads') !== undefined) return createUpload(exchange)
+      throw methodNotAllowed()
+    default:
+      throw methodNotAllowed()
+  }
+}
+
+function handleUpload(exchange: Exchange): Reply | Promise<Reply> {
+  switch (exchange.method) {
+    case 'GET':
+      return listParts(exchange)
+    case 'PUT':
+      if ('x-amz-copy-source' in exchange.headers) {
+        throw new S3Error('NotImplemented', 'Parts cannot be copied here.')
+      }
+      return uploadPart(exchange)
+    case 'POST':
+      return completeUpload(exchange)
+    case 'DELETE':
+      return abortUpload(exchange)
     default:
       throw methodNotAllowed()
   }
@@ -109,6 +140,7 @@ function handleObject(exchange: Exchange): Reply | Promise<Reply> {
 function handleBucket(exchange: Exchange): Reply | Promise<Reply> {
   switch (exchange.method) {
     case 'GET':
+      if (findQuery(exchange.query, 'uploads') !== undefined) return listUploads(exchange)
       return listObjects(exchange)
     case 'HEAD':
       return headBucket(exchange)

@@ -103,12 +103,13 @@ export async function deleteObjects(exchange: Exchange): Promise<Reply> {
   }
 }
 
-function requireKey(key: string): void {
+export function requireKey(key: string): void {
   if (Buffer.byteLength(key) <= keyBytesMax) return
   throw new S3Error('KeyTooLongError', 'Your key is too long')
 }
 
-async function receive(exchange: Exchange, path: string): Promise<Digest> {
+/** Writes the body to a file. It must have the length that it says. */
+export async function receive(exchange: Exchange, path: string): Promise<Digest> {
   const lengthText = headerText(exchange.headers, 'content-length')
   if (lengthText === undefined) {
     throw new S3Error('MissingContentLength', 'You must provide the Content-Length HTTP header.')
@@ -160,7 +161,8 @@ const keptNames = new Map([
   ['expires', 'Expires'],
 ])
 
-function keptHeaders(headers: IncomingHttpHeaders): Record<string, string> {
+/** What S3 keeps with an object and gives back. */
+export function keptHeaders(headers: IncomingHttpHeaders): Record<string, string> {
   const kept: Record<string, string> = { 'Content-Type': 'binary/octet-stream' }
   for (const [name, value] of Object.entries(headers)) {
     if (typeof value !== 'string') continue
@@ -213,6 +215,15 @@ function readCopySource(headers: IncomingHttpHeaders): { bucket: string; key: st
 }
 
 async function readDocument(exchange: Exchange): Promise<string> {
+  const promised = readPromised(exchange.headers, exchange.payloadHash)
+  if (promised.md5 === undefined && Object.keys(promised.checksums).length === 0) {
+    throw new S3Error('InvalidRequest', 'Missing required header for this request: Content-MD5')
+  }
+  return readBody(exchange)
+}
+
+/** A document of bounded size, which must be what its sender has promised. */
+export async function readBody(exchange: Exchange): Promise<string> {
   const digester = new Digester()
   const chunks: Uint8Array[] = []
   let sizeBytes = 0
@@ -223,10 +234,6 @@ async function readDocument(exchange: Exchange): Promise<string> {
     digester.update(chunk)
     chunks.push(chunk)
   }
-  const promised = readPromised(exchange.headers, exchange.payloadHash)
-  if (promised.md5 === undefined && Object.keys(promised.checksums).length === 0) {
-    throw new S3Error('InvalidRequest', 'Missing required header for this request: Content-MD5')
-  }
-  requirePromised(promised, digester.finish())
+  requirePromised(readPromised(exchange.headers, exchange.payloadHash), digester.finish())
   return Buffer.concat(chunks).toString('utf8')
 }
