@@ -1,3 +1,4 @@
+import type { RateLimit } from '@funmagic/contract/provider-config'
 import type { ProviderType } from '@funmagic/contract/tool'
 import type { Database } from '@funmagic/database/client'
 import type { Credentials } from '@funmagic/provider/credentials'
@@ -10,8 +11,10 @@ import { TaskFault } from './verdict.ts'
 
 /** An account at a provider, ready to be spoken with. */
 export interface Account {
+  readonly id: string
   readonly type: ProviderType
   readonly provider: Provider
+  readonly limits: RateLimit
   /** The operator's own address of the provider, if it has one. */
   readonly trustedOrigin: string | undefined
 }
@@ -33,12 +36,12 @@ async function openAccount(parts: AccountParts, providerId: string): Promise<Acc
   if (row === undefined) {
     throw new TaskFault('PROVIDER_NOT_CONFIGURED', `there is no provider ${providerId}`)
   }
-  const { type, baseUrl } = row
+  const { id, type, baseUrl, config } = row
   const { timeouts, observe } = parts
   const apiKey = openKey(parts.credentials, row)
   const provider = openProvider(type, { apiKey, baseUrl, timeouts, observe })
   const trustedOrigin = baseUrl === null ? undefined : new URL(baseUrl).origin
-  return { type, provider, trustedOrigin }
+  return { id, type, provider, limits: config.rateLimit ?? {}, trustedOrigin }
 }
 
 function openKey(credentials: Credentials, row: Row): string {

@@ -1,4 +1,5 @@
 import type { StoredOutput } from '@funmagic/asset/ingest'
+import type { Holder } from '@funmagic/provider/limiter'
 import type { Claim, ClaimedTask } from '@funmagic/task/lifecycle'
 import type { Account } from './accounts.ts'
 import type { Lease } from './lease.ts'
@@ -25,6 +26,8 @@ export interface Attempt {
   callId?: string
   /** The call as the provider knows it, from the moment that it has an id there. */
   submitted?: SubmittedCall
+  /** The slot at the provider that is held for this attempt, or kept for the next. */
+  slot?: Holder
   stored: StoredOutput[]
   /** Until the deadline of the task; negative after it. */
   remainingMs(): number

@@ -9,15 +9,17 @@ import type { Announcer } from './announce.ts'
 import type { Attempt } from './attempt.ts'
 import type { Events, SideWork } from './events.ts'
 import { describeAttempt } from './provider-record.ts'
+import type { Gate } from './provider-gate.ts'
 import { ProviderFailure } from './providers/provider.ts'
 import { settleFailed } from './settle-task.ts'
-import { describeError, judge, type RetryPolicy } from './verdict.ts'
+import { describeError, judge, retryPolicyOf, type RetryPolicy } from './verdict.ts'
 
 export interface ConcludeDeps {
   readonly database: Database
   readonly store: ObjectStore
   readonly announcer: Announcer
   readonly events: Events
+  readonly gate: Pick<Gate, 'leave'>
   readonly limits: { readonly retry: RetryPolicy; readonly cancelTimeoutMs: number }
 }
 
@@ -29,7 +31,8 @@ export async function conclude(
 ): Promise<void> {
   const { task, claim } = attempt
   const tried = { ...task, remainingMs: attempt.remainingMs() }
-  const verdict = judge(error, tried, deps.limits.retry, Math.random())
+  const policy = retryPolicyOf(deps.limits.retry, attempt.account?.limits)
+  const verdict = judge(error, tried, policy, Math.random())
   switch (verdict.kind) {
     case 'discard':
       return discard(deps, attempt)
@@ -81,6 +84,7 @@ async function fail(
   await deps.announcer.failed(task, settled, code)
   await deps.announcer.dependentsCanceled(task, settled)
   if (!isOver) await stopCall(deps, attempt)
+  await deps.gate.leave(attempt)
   await clearOutputs(deps, attempt)
 }
 
@@ -95,6 +99,7 @@ async function discard(deps: ConcludeDeps, attempt: Attempt): Promise<void> {
     const isForNothing = task !== undefined && isFinished(task.status) && task.output === null
     if (!isForNothing) return
     await stopCall(deps, attempt)
+    await deps.gate.leave(attempt)
     await clearOutputs(deps, attempt)
   })
 }

@@ -158,6 +158,15 @@ const ProviderSettings = Type.Object({
     }),
     { env: 'PROVIDER_OUTPUT_TIMEOUT_MS' },
   ),
+  slotLeaseSeconds: setting(
+    Type.Integer({
+      minimum: 5,
+      maximum: 600,
+      default: 120,
+      description: 'Without a renewal for so long a slot at a provider is free again',
+    }),
+    { env: 'PROVIDER_SLOT_LEASE_SECONDS' },
+  ),
 })
 
 export const WorkerConfig = Type.Object({

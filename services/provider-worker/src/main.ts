@@ -1,13 +1,15 @@
 import { openS3ObjectStore } from '@funmagic/asset/s3-object-store'
 import { openDatabase } from '@funmagic/database/client'
 import { sql } from '@funmagic/database/sql'
+import { createBreaker } from '@funmagic/provider/breaker'
 import { openCredentials } from '@funmagic/provider/credentials'
+import { createLimiter } from '@funmagic/provider/limiter'
 import { loadConfig } from '@funmagic/runtime/config'
 import { createServer } from '@funmagic/runtime/http-server'
 import { run, type Lifecycle } from '@funmagic/runtime/lifecycle'
 import { createLogger } from '@funmagic/runtime/logger'
 import { createMetrics } from '@funmagic/runtime/metrics'
-import { openRedis } from '@funmagic/runtime/redis'
+import { openRedis, type Redis } from '@funmagic/runtime/redis'
 import { Repeat } from '@funmagic/runtime/repeat'
 import { requireNoEviction } from '@funmagic/task/queue'
 import { openAccounts } from './accounts.ts'
@@ -15,6 +17,8 @@ import { createAnnouncer } from './announce.ts'
 import { limitsOf, timeoutsOf, WorkerConfig } from './config.ts'
 import { createEvents, type Events } from './events.ts'
 import { forwardCancels } from './forward-cancels.ts'
+import { createGateEvents } from './gate-events.ts'
+import { createGate } from './provider-gate.ts'
 import { runTask, type RunTaskDeps } from './run-task.ts'
 import { Worker } from './worker.ts'
 
@@ -27,9 +31,11 @@ await run(service, async (environment, lifecycle) => {
   const metrics = createMetrics(service)
   const events = createEvents(metrics, logger)
 
-  const { database, redis, store, credentials } = await openParts(config, lifecycle, events)
+  const parts = await openParts(config, lifecycle, events)
+  const { database, redis, queueRedis, store, credentials } = parts
 
   const timeouts = timeoutsOf(config)
+  const announcer = createAnnouncer(redis, events)
   const deps: RunTaskDeps = {
     database,
     store,
@@ -39,7 +45,12 @@ await run(service, async (environment, lifecycle) => {
       timeouts,
       observe: events.providerAnswered,
     }),
-    announcer: createAnnouncer(redis, events),
+    gate: createGate({
+      ...guardsOf(queueRedis, config),
+      announcer,
+      events: createGateEvents(metrics, logger),
+    }),
+    announcer,
     events,
     limits: limitsOf(config),
   }
@@ -87,11 +98,25 @@ async function openParts(config: WorkerConfig, lifecycle: Lifecycle, events: Eve
     onError: error => events.connectionFailed('redis', error),
   })
   lifecycle.onStop('redis', async () => redis.disconnect())
+  const queueRedis = openRedis({
+    url: config.redisQueue.url,
+    role: 'cache',
+    name: `${service}-limits`,
+    onError: error => events.connectionFailed('queue', error),
+  })
+  lifecycle.onStop('limits', async () => queueRedis.disconnect())
   const store = openS3ObjectStore(config.objects)
   lifecycle.onStop('object store', async () => store.close())
   const credentials = await openCredentials(config.secretKey)
   const onError = (error: Error) => events.connectionFailed('queue', error)
   const queueOptions = { url: config.redisQueue.url, connectionName: service, onError }
   await requireNoEviction(queueOptions, reason => events.queuePolicyUnknown(reason))
-  return { database, redis, store, credentials }
+  return { database, redis, queueRedis, store, credentials }
+}
+
+/** Shared by all workers through the Redis that evicts nothing. */
+function guardsOf(redis: Redis, { providers }: WorkerConfig) {
+  const slotLeaseMs = providers.slotLeaseSeconds * 1000
+  const limiter = createLimiter({ redis, scope: 'web', leaseMs: slotLeaseMs })
+  return { limiter, breaker: createBreaker({ redis, scope: 'web' }), slotLeaseMs }
 }

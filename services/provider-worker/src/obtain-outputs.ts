@@ -12,6 +12,7 @@ import { Deadline } from './deadline.ts'
 import type { Events } from './events.ts'
 import { Interruption } from './interruption.ts'
 import { persist } from './persist.ts'
+import type { Gate } from './provider-gate.ts'
 import type { ProgressReport } from './progress-report.ts'
 import type { ProviderOutput, SubmittedCall } from './providers/provider.ts'
 import { readPicture } from './task-input.ts'
@@ -21,6 +22,7 @@ export interface ObtainDeps {
   readonly database: Database
   readonly store: ObjectStore
   readonly events: Events
+  readonly gate: Gate
   readonly limits: { readonly stepTimeoutMs: number; readonly inputBytesMax: number }
 }
 
@@ -47,14 +49,18 @@ export async function obtainOutputs(
   const signal = AbortSignal.any([attempt.signal, stepTime.signal])
   const waiting = AbortSignal.any([signal, attempt.shutdown.started])
 
-  let call = await takeUpCall(deps, attempt)
-  if (call === undefined) {
-    const submission = await submit(deps, work, { signal, waiting })
-    if (submission.kind === 'finished') return submission.outputs
-    call = submission.call
+  const earlier = await takeUpCall(deps, attempt)
+  const converse = async () => {
+    let call = earlier
+    if (call === undefined) {
+      const submission = await submit(deps, work, { signal, waiting })
+      if (submission.kind === 'finished') return submission.outputs
+      call = submission.call
+    }
+    return account.provider.resume(call, waiting, update => report.update(update))
   }
   // Awaited here, because the clock of the step stops when this function returns.
-  return await account.provider.resume(call, waiting, update => report.update(update))
+  return await deps.gate.run({ attempt, account, isResumed: earlier !== undefined }, converse)
 }
 
 function timeoutMsOf({ task }: Attempt, { limits }: ObtainDeps): number {

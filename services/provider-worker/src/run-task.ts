@@ -11,6 +11,7 @@ import { Interruption } from './interruption.ts'
 import { Lease } from './lease.ts'
 import { obtainOutputs } from './obtain-outputs.ts'
 import { persist } from './persist.ts'
+import type { Gate } from './provider-gate.ts'
 import { ProgressReport, type Progress } from './progress-report.ts'
 import { describeAttempt } from './provider-record.ts'
 import { settleCompleted, type Settled } from './settle-task.ts'
@@ -21,6 +22,7 @@ export interface RunTaskDeps {
   readonly database: Database
   readonly store: ObjectStore
   readonly openAccount: (providerId: string) => Promise<Account>
+  readonly gate: Gate
   readonly announcer: Announcer
   readonly events: Events
   readonly limits: TaskLimits

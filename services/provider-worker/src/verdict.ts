@@ -1,4 +1,5 @@
 import { AppError } from '@funmagic/contract/problem'
+import type { RateLimit } from '@funmagic/contract/provider-config'
 import type { HandBack } from '@funmagic/task/lifecycle'
 import type { FailureCode } from '@funmagic/task/task-state'
 import { Denial } from './denial.ts'
@@ -91,9 +92,20 @@ function planAgain(
   return { kind: 'again', counts, delayMs: Math.round(delayMs) }
 }
 
+/** The policy at a provider whose operator has said otherwise (V5). */
+export function retryPolicyOf(policy: RetryPolicy, limits: RateLimit = {}): RetryPolicy {
+  const { retryOn429 = true, maxRetries, baseBackoffMs } = limits
+  return {
+    ...policy,
+    retriesMax: maxRetries ?? policy.retriesMax,
+    rateLimitsMax: retryOn429 ? policy.rateLimitsMax : 0,
+    baseDelayMs: baseBackoffMs ?? policy.baseDelayMs,
+  }
+}
+
 function codeOf(error: unknown): FailureCode {
   if (error instanceof TaskFault) return error.code
-  if (error instanceof Denial) return 'PROVIDER_BUSY'
+  if (error instanceof Denial) return error.code
   if (error instanceof ProviderFailure) return failureKinds[error.kind].code
   return 'INTERNAL_ERROR'
 }
