@@ -181,7 +181,7 @@ t.test('time-outs fit from the browser to the process', async t => {
 
 t.test('every module says what it is', async t => {
   const modules = globSync('terraform/modules/*/versions.tf', { cwd: root }).map(dirname)
-  t.equal(modules.length, 5)
+  t.equal(modules.length, 7)
   for (const module of modules) {
     t.ok(read(`${module}/README.md`).split('\n').length <= 40, `${module}/README.md`)
     t.ok(globSync(`${module}/tests/*.tftest.hcl`, { cwd: root }).length > 0, `${module} has tests`)

@@ -1,5 +1,5 @@
 import { execFile, spawn } from 'node:child_process'
-import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -54,8 +54,9 @@ export class TerraformWorkspace implements AsyncDisposable {
       // What an installation has locked and downloaded is its own.
       filter: source => !/\.terraform(\.lock\.hcl)?$/.test(source),
     })
-    await mkdir(join(folder, 'services'))
-    await cp(join(tree, 'services/routing.json'), join(folder, 'services/routing.json'))
+    for (const file of ['services/routing.json', 'docker/alloy/config.alloy']) {
+      await cp(join(tree, file), join(folder, file))
+    }
     const { code, output } = await workspace.init('environments/dev')
     if (code === 0) return workspace
     await workspace[Symbol.asyncDispose]()

@@ -18,4 +18,12 @@ locals {
     S3_BUCKET_PUBLIC        = module.data.buckets["public"].name
     S3_REGION               = "us-east-2"
   }
+
+  grafana = var.extras.grafana == null ? null : {
+    loki_url            = var.extras.grafana.loki_url
+    loki_username       = var.extras.grafana.loki_username
+    prometheus_url      = var.extras.grafana.prometheus_url
+    prometheus_username = var.extras.grafana.prometheus_username
+    configuration       = file("${path.module}/../../../docker/alloy/config.alloy")
+  }
 }

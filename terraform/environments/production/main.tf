@@ -32,7 +32,7 @@ module "data" {
   cache              = var.cache
   upload_origins     = local.origins
   replica_region     = var.replica_region
-  provided_secrets   = ["CLOUDFRONT_PRIVATE_KEY"]
+  provided_secrets   = concat(["CLOUDFRONT_PRIVATE_KEY"], var.extras.grafana == null ? [] : ["LOKI_PASSWORD", "PROMETHEUS_PASSWORD"])
   log_retention_days = var.log_retention_days
 }
 
@@ -50,6 +50,7 @@ module "compute" {
   secret_arns             = module.data.secret_arns
   bucket_arns             = { for role, bucket in module.data.buckets : role => bucket.arn }
   public_distribution_arn = module.edge.distributions["public"].arn
+  grafana                 = local.grafana
   log_bucket              = module.data.log_bucket.name
   certificate_arn         = module.edge.origin_certificate_arn
   log_retention_days      = var.log_retention_days
@@ -62,7 +63,7 @@ module "edge" {
   name                      = local.name
   domain                    = var.edge.domain
   cloudflare_zone_id        = var.edge.cloudflare_zone_id
-  load_balancer_dns_name    = module.compute.load_balancer_dns_name
+  load_balancer_dns_name    = try(module.failover["origin"].dns_name, module.compute.load_balancer_dns_name)
   origin_token              = module.compute.origin_token
   buckets                   = module.data.buckets
   log_bucket_arn            = module.data.log_bucket.arn

@@ -82,6 +82,31 @@ variable "alerts" {
   type        = object({ emails = set(string), daily_cost_limit_usd = number })
 }
 
+variable "extras" {
+  description = "What an installation can do without: a Grafana, a second load balancer, an import of existing rows."
+  type = object({
+    # For the logs and metrics of the EC2 machines, besides CloudWatch.
+    grafana = optional(object({ loki_url = string, loki_username = string, prometheus_url = string, prometheus_username = string }))
+
+    # Other load balancers that can serve the domain, and how one is chosen.
+    failover = optional(object({
+      policy     = string
+      own_weight = number
+      others = map(object({
+        dns_name   = string
+        region     = string
+        alarm_name = string
+        is_standby = optional(bool, false)
+        weight     = optional(number, 100)
+      }))
+    }))
+
+    # An existing database whose rows are moved into ours, and the machine that does it.
+    import_from = optional(object({ database = string, instance_class = string }))
+  })
+  default = {}
+}
+
 variable "log_level" {
   description = "Least level that the services log."
   type        = string

@@ -53,12 +53,14 @@ locals {
           environment = { AWS_REGION = local.region }
         }
       },
+      local.alloy,
     )
   }
 
   secrets_by_container = merge(
     { for service, given in var.services : service => given.secrets },
     { collector = toset(["METRICS_AUTH_TOKEN"]) },
+    local.alloy_secrets,
   )
 
   user_data = templatefile("${path.module}/user-data.sh.tftpl", {
@@ -66,6 +68,7 @@ locals {
     registry  = split("/", var.images.registry)[0]
     compose   = yamlencode(local.compose)
     collector = local.stable_collector
+    alloy     = try(var.grafana.configuration, "")
     environment = join("\n", [
       for name, value in merge(local.service_environment, {
         SERVED_BY                   = "stable"

@@ -156,6 +156,22 @@ variable "public_distribution_arn" {
   type        = string
 }
 
+variable "grafana" {
+  description = "Where Alloy on the EC2 machines sends logs and metrics, and its configuration; null for no Alloy."
+  type = object({
+    loki_url            = string
+    loki_username       = string
+    prometheus_url      = string
+    prometheus_username = string
+    configuration       = string
+  })
+
+  validation {
+    condition     = var.grafana == null ? true : alltrue([for url in [var.grafana.loki_url, var.grafana.prometheus_url] : startswith(url, "https://")])
+    error_message = "Logs and metrics leave by https:// only."
+  }
+}
+
 variable "log_bucket" {
   description = "Name of the bucket for access logs."
   type        = string

@@ -1,3 +1,8 @@
+output "no_healthy_target_alarms" {
+  description = "Alarms of target groups without a healthy copy, by group and service."
+  value       = { for key, alarm in aws_cloudwatch_metric_alarm.no_healthy_target : key => alarm.alarm_name }
+}
+
 output "alerts_topic_arn" {
   description = "Where alarms are told."
   value       = aws_sns_topic.alerts.arn

@@ -39,6 +39,17 @@ run "as_configured" {
     error_message = "production runs two copies of every service at least, and one worker"
   }
 
+  # 5 connections for each process (DATABASE_POOL_MAX), both stacks at their largest and the stable one
+  # twice while it is replaced, against what RDS allows by default: memory / 9531392, of which the
+  # system takes about a tenth.
+  assert {
+    condition = (
+      5 * (sum(concat([0], [for size in var.beta_services : size.max_count])) + 2 * 2 * 6 * var.stable.instances) <=
+      0.7 * 0.9 * 1024 * 1024 * 1024 * lookup({ "db.t4g.medium" = 4, "db.r6g.large" = 16 }, var.database.instance_class, 0) / 9531392
+    )
+    error_message = "all processes at once take at most 70 % of the database's connections"
+  }
+
   assert {
     condition     = var.environment != "production" || var.replica_region != ""
     error_message = "production's files have a copy in another region"
@@ -70,5 +81,31 @@ run "with_fargate_off" {
 
   variables {
     beta_services = {}
+  }
+}
+
+run "with_every_extra" {
+  command = plan
+
+  variables {
+    extras = {
+      grafana = {
+        loki_url            = "https://logs.example/push"
+        loki_username       = "logs"
+        prometheus_url      = "https://metrics.example/push"
+        prometheus_username = "metrics"
+      }
+      failover = {
+        policy     = "failover"
+        own_weight = 100
+        others     = { west = { dns_name = "west.example", region = "us-west-2", alarm_name = "west", is_standby = true } }
+      }
+      import_from = { database = "old", instance_class = "dms.t3.medium" }
+    }
+  }
+
+  assert {
+    condition     = length(module.failover) == 1 && length(module.import) == 1
+    error_message = "each extra is there when it is asked for"
   }
 }

@@ -163,6 +163,16 @@ run "both_stacks" {
   }
 
   assert {
+    condition = (
+      contains(local.compose.services.alloy.volumes, "/opt/funmagic/config.alloy:/etc/alloy/config.alloy:ro") &&
+      strcontains(local.user_data, "// the configuration of Alloy") &&
+      strcontains(local.user_data, "alloy LOKI_PASSWORD ${var.secret_arns["LOKI_PASSWORD"]}") &&
+      !strcontains(yamlencode(local.compose), "PASSWORD=")
+    )
+    error_message = "Alloy runs beside the services, with its configuration and its secrets from memory"
+  }
+
+  assert {
     condition     = length(aws_launch_template.stable.user_data) < 16384 * 4 / 3
     error_message = "user data is 16 KiB at most"
   }
@@ -181,5 +191,18 @@ run "both_stacks" {
       for name, arn in var.secret_arns : strcontains(yamlencode(local.compose), arn)
     ]) && alltrue([for service, given in var.services : local.secrets_by_container[service] == given.secrets])
     error_message = "each container gets its own secrets, from memory"
+  }
+}
+
+run "without_a_grafana" {
+  command = plan
+
+  variables {
+    grafana = null
+  }
+
+  assert {
+    condition     = !contains(keys(local.compose.services), "alloy") && !contains(keys(local.secrets_by_container), "alloy")
+    error_message = "Alloy, which can do what the engine can, runs only where somebody listens"
   }
 }

@@ -24,6 +24,8 @@ secret_arns = {
   REDIS_CACHE_URL        = "arn:aws:secretsmanager:us-east-2:123456789012:secret:cache"
   METRICS_AUTH_TOKEN     = "arn:aws:secretsmanager:us-east-2:123456789012:secret:metrics"
   SECRET_KEY             = "arn:aws:secretsmanager:us-east-2:123456789012:secret:key"
+  LOKI_PASSWORD          = "arn:aws:secretsmanager:us-east-2:123456789012:secret:loki"
+  PROMETHEUS_PASSWORD    = "arn:aws:secretsmanager:us-east-2:123456789012:secret:prometheus"
   CLOUDFRONT_PRIVATE_KEY = "arn:aws:secretsmanager:us-east-2:123456789012:secret:cloudfront"
 }
 bucket_arns = {
@@ -35,3 +37,10 @@ public_distribution_arn = "arn:aws:cloudfront::123456789012:distribution/PUBLIC"
 log_bucket              = "funmagic-test-logs"
 certificate_arn         = "arn:aws:acm:us-east-2:123456789012:certificate/origin"
 log_retention_days      = 90
+grafana = {
+  loki_url            = "https://logs.example/loki/api/v1/push"
+  loki_username       = "logs"
+  prometheus_url      = "https://metrics.example/api/prom/push"
+  prometheus_username = "metrics"
+  configuration       = "// the configuration of Alloy"
+}
