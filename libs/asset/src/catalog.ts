@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Visibility } from '@funmagic/contract/asset'
-import { isId, type AssetId, type TaskId, type UserId } from '@funmagic/contract/ids'
+import type { AssetId, TaskId, UserId } from '@funmagic/contract/ids'
 import type { PageOf, PageRequest } from '@funmagic/contract/page'
-import { AppError } from '@funmagic/contract/problem'
 import type { Queryable } from '@funmagic/database/client'
 import { empty, sql } from '@funmagic/database/sql'
 import { assetColumns } from './asset-rows.ts'
@@ -43,18 +42,6 @@ export async function findAssetByKey(
   return rows[0]
 }
 
-/** A public asset of anybody. */
-export async function findSharedAsset(
-  database: Queryable,
-  assetId: AssetId,
-): Promise<Asset | undefined> {
-  const { rows } = await database.query<Asset>(sql`
-    SELECT ${assetColumns} FROM assets
-    WHERE id = ${assetId} AND visibility = 'public' AND deleted_at IS NULL
-  `)
-  return rows[0]
-}
-
 /** A user's assets, newest first; nextCursor is the id to pass as beforeId. */
 export async function listAssets(
   database: Queryable,
@@ -72,24 +59,6 @@ export async function listAssets(
     ORDER BY id DESC LIMIT ${page.limit + 1}
   `)
   return cutPage(rows, page.limit, asset => asset.id)
-}
-
-/**
- * What everybody has published, last published first. The cursor holds the time and the id of the
- * last one seen, so that it keeps its place when that one is unpublished. Throws INVALID_CURSOR.
- */
-export async function listSharedAssets(
-  database: Queryable,
-  page: { limit: number; cursor: string | undefined },
-): Promise<PageOf<Asset>> {
-  const before = page.cursor === undefined ? undefined : readSharedCursor(page.cursor)
-  const { rows } = await database.query<Asset>(sql`
-    SELECT ${assetColumns} FROM assets
-    WHERE visibility = 'public' AND deleted_at IS NULL
-      ${before ? sql`AND (published_at, id) < (${before.publishedAt}, ${before.id})` : empty}
-    ORDER BY published_at DESC, id DESC LIMIT ${page.limit + 1}
-  `)
-  return cutPage(rows, page.limit, asset => `${asset.publishedAt?.getTime() ?? 0}.${asset.id}`)
 }
 
 /** The user's outputs of many tasks at once, by task, in the order in which the tool made them. */
@@ -116,13 +85,4 @@ function cutPage(
   const items = rows.slice(0, limit)
   const last = items.at(-1)
   return { items, nextCursor: rows.length > limit && last ? cursorOf(last) : null }
-}
-
-const epochMsMax = 8_640_000_000_000_000
-
-function readSharedCursor(cursor: string): { publishedAt: Date; id: AssetId } {
-  const [time = '', id = '', ...rest] = cursor.split('.')
-  const isWellFormed = /^\d{1,16}$/.test(time) && isId(id) && rest.length === 0
-  if (!isWellFormed || Number(time) > epochMsMax) throw new AppError('INVALID_CURSOR')
-  return { publishedAt: new Date(Number(time)), id }
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { AssetId, UserId } from '@funmagic/contract/ids'
+import { newId, type AssetId, type UserId } from '@funmagic/contract/ids'
 import { AppError } from '@funmagic/contract/problem'
 import { sql } from '@funmagic/database/sql'
 import { inTransaction, type Transaction } from '@funmagic/database/transaction'
@@ -29,6 +29,32 @@ interface OwnAsset {
   readonly assetId: AssetId
 }
 
+/** What the owner says with a publication (P5). */
+export interface NewPost {
+  readonly caption: string | null
+  readonly showPrompt: boolean
+  /** Kept only when it is shown. */
+  readonly prompt: string | null
+  readonly allowRemix: boolean
+  /** What it was made with. */
+  readonly toolSlug: string | null
+  readonly stepId: string | null
+}
+
+const saysNothing: NewPost = {
+  caption: null,
+  showPrompt: false,
+  prompt: null,
+  allowRemix: false,
+  toolSlug: null,
+  stepId: null,
+}
+
+interface Publication extends OwnAsset {
+  /** Undefined says nothing, and of a published asset changes nothing. */
+  readonly post?: NewPost | undefined
+}
+
 export interface Published {
   readonly asset: Asset
   /** False when the asset was as wanted already. */
@@ -39,15 +65,20 @@ type Audience = 'public' | 'private'
 
 /**
  * Makes the asset public at once, and moves its bytes to the public bucket within the signal or
- * later by the sweeper. Repeating it changes nothing. NOT_FOUND for an asset that is not the
- * user's.
+ * later by the sweeper. Repeating it changes nothing but what is said with it. NOT_FOUND for an
+ * asset that is not the user's, ASSET_BYTES_MISSING when there is nothing to be shown.
  */
 export async function publishAsset(
   deps: MoveDeps,
-  own: OwnAsset,
+  own: Publication,
   signal: AbortSignal,
 ): Promise<Published> {
-  const changed = await inTransaction(deps.database, tx => changeVisibility(tx, own, 'public'))
+  await refuseWithoutBytes(deps, own)
+  const changed = await inTransaction(deps.database, async tx => {
+    const change = await changeVisibility(tx, own, 'public')
+    await recordPost(tx, own, change)
+    return change
+  })
   const claim = await claimMove(deps, changed)
   if (claim.kind !== 'claimed') return changed
   try {
@@ -120,6 +151,44 @@ async function claimMove(deps: MoveDeps, { moveId, asset }: Changed): Promise<Mo
   return claimMoveOf(deps.database, asset.id)
 }
 
+/**
+ * A row whose bytes are gone is not made public (S-4). A store that does not answer is no reason
+ * to refuse: the sweeper moves the bytes later.
+ */
+async function refuseWithoutBytes({ database, store }: MoveDeps, own: OwnAsset): Promise<void> {
+  const asset = await findAsset(database, own)
+  if (asset?.visibility !== 'private') return
+  try {
+    if ((await store.find(placeOf(asset))) !== undefined) return
+  } catch (error) {
+    if (error instanceof StoreFailure) return
+    throw error
+  }
+  const now = await findAsset(database, own)
+  // It has moved in between: the bytes are where it is now.
+  if (now?.storageKey === asset.storageKey) throw new AppError('ASSET_BYTES_MISSING')
+}
+
+/** A publication has a post of its own; saying something of a published asset changes its post. */
+async function recordPost(tx: Transaction, own: Publication, change: Changed): Promise<void> {
+  if (!change.isChanged && own.post === undefined) return
+  const { caption, showPrompt, allowRemix, toolSlug, stepId, ...facts } = own.post ?? saysNothing
+  const prompt = showPrompt ? facts.prompt : null
+  const { rowCount } = await tx.query(sql`
+    UPDATE posts SET caption = ${caption}, show_prompt = ${showPrompt}, prompt = ${prompt},
+      allow_remix = ${allowRemix}, tool_slug = ${toolSlug}, step_id = ${stepId}, updated_at = now()
+    WHERE id = (SELECT post_id FROM assets WHERE id = ${own.assetId})
+  `)
+  if (rowCount === 1) return
+  const id = newId()
+  await tx.query(sql`
+    INSERT INTO posts (id, asset_id, caption, show_prompt, prompt, allow_remix, tool_slug, step_id)
+    VALUES (${id}, ${own.assetId}, ${caption}, ${showPrompt}, ${prompt}, ${allowRemix},
+      ${toolSlug}, ${stepId})
+  `)
+  await tx.query(sql`UPDATE assets SET post_id = ${id} WHERE id = ${own.assetId}`)
+}
+
 /** An unpublication that died after its bytes had gone may have left the edges untold. */
 async function tellEdges({ database, cdn }: MoveDeps, assetId: AssetId): Promise<void> {
   if (cdn === undefined) return
@@ -138,7 +207,7 @@ async function changeVisibility(
   const { rows } = await tx.query<Asset>(sql`
     UPDATE assets SET visibility = ${audience}::asset_visibility,
       published_at = ${audience === 'public' ? sql`now()` : sql`NULL`},
-      version = version + 1, updated_at = now()
+      post_id = NULL, version = version + 1, updated_at = now()
     WHERE id = ${asset.id}
     RETURNING ${assetColumns}
   `)

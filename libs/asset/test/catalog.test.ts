@@ -1,15 +1,9 @@
 import t from 'tap'
 import { newId } from '@funmagic/contract/ids'
 import { sql } from '@funmagic/database/sql'
-import {
-  findAsset,
-  findAssetByKey,
-  findSharedAsset,
-  listAssets,
-  listAssetsOfTasks,
-  listSharedAssets,
-} from '../src/catalog.ts'
+import { findAsset, findAssetByKey, listAssets, listAssetsOfTasks } from '../src/catalog.ts'
 import { deleteAsset, publishAsset } from '../src/publishing.ts'
+import { findSharedAsset, listSharedAssets } from '../src/publications.ts'
 import { openMemoryObjectStore } from '../src/testing.ts'
 import { createAsset, createTask, openFixture, patient } from './asset-fixture.ts'
 

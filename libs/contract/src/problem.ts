@@ -47,6 +47,10 @@ export const problemKinds = {
   METHOD_NOT_ALLOWED: { status: 405, message: 'This path does not take that method.' },
   CONFLICT: { status: 409, message: 'The thing is in a state that does not allow this.' },
   UPLOAD_INCOMPLETE: { status: 409, message: 'The bytes have not been uploaded yet.' },
+  ASSET_BYTES_MISSING: {
+    status: 409,
+    message: 'The bytes of this asset are missing from our store. Upload or make it again.',
+  },
   ASSET_BUSY: { status: 409, message: 'The asset is being moved. Try again in a moment.' },
   TASK_FINISHED: { status: 409, message: 'The task has already finished.' },
   TOOL_INACTIVE: { status: 409, message: 'This tool is switched off.' },

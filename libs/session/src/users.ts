@@ -79,6 +79,17 @@ export async function findCredential(
   return { user, passwordHash, isSuspended }
 }
 
+/** The names that users have given themselves, for what they show to everybody. */
+export async function findNames(
+  database: Queryable,
+  userIds: readonly UserId[],
+): Promise<Map<UserId, string>> {
+  const { rows } = await database.query<{ id: UserId; name: string }>(sql`
+    SELECT id, name FROM users WHERE id = ANY(${userIds}::uuid[])
+  `)
+  return new Map(rows.map(({ id, name }) => [id, name]))
+}
+
 /** The user as clients see it. */
 export function toUserView(user: User): UserView {
   return {

@@ -10,6 +10,7 @@ import {
   requireUser,
   type SessionPluginOptions,
 } from '@funmagic/session/require-user'
+import { tagReply } from './entity-tags.ts'
 import type { Events } from './events.ts'
 import { completeUpload } from './routes/complete-upload.ts'
 import { createUpload } from './routes/create-upload.ts'
@@ -45,6 +46,7 @@ export async function buildApp(deps: AssetDeps): Promise<HttpServer> {
   await app.register(registerRateLimits, { limits: deps.limits })
 
   await app.register(async publicRoutes => {
+    publicRoutes.addHook('onSend', tagReply)
     await publicRoutes.register(listPublished, { database, links })
     await publicRoutes.register(getPublished, { database, links })
   })

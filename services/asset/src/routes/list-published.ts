@@ -1,13 +1,12 @@
-import { listSharedAssets } from '@funmagic/asset/catalog'
 import type { AssetLinks } from '@funmagic/asset/resolve-url'
-import { AssetView } from '@funmagic/contract/asset'
-import { Page, pageLimitDefault, pageQuery } from '@funmagic/contract/page'
+import { listSharedAssets } from '@funmagic/asset/publications'
+import { Page, pageLimitDefault } from '@funmagic/contract/page'
 import { problems } from '@funmagic/contract/problem'
+import { ListSharedQuery, SharedAssetView } from '@funmagic/contract/publication'
 import type { Database } from '@funmagic/database/client'
 import type { RoutePlugin } from '@funmagic/runtime/http-server'
-import Type from 'typebox'
-
-const ListPublishedQuery = Type.Object(pageQuery, { additionalProperties: false })
+import { findNames } from '@funmagic/session/users'
+import { toSharedViews } from '../share-views.ts'
 
 interface ListPublishedDeps {
   readonly database: Database
@@ -20,16 +19,22 @@ export const listPublished: RoutePlugin<ListPublishedDeps> = async (app, { datab
     '/api/assets/shared',
     {
       schema: {
-        summary: 'Published assets of everybody, last published first',
-        querystring: ListPublishedQuery,
-        response: { 200: Page(AssetView), ...problems('VALIDATION_FAILED', 'INVALID_CURSOR') },
+        summary: 'Published assets of everybody or of one user, last published first',
+        querystring: ListSharedQuery,
+        response: {
+          200: Page(SharedAssetView),
+          ...problems('VALIDATION_FAILED', 'INVALID_CURSOR'),
+        },
       },
     },
     async request => {
-      const { limit = pageLimitDefault, cursor } = request.query
-      const page = await listSharedAssets(database, { limit, cursor })
-      const items = await links.toAssetViews(page.items, undefined)
-      return { items, nextCursor: page.nextCursor }
+      const { limit = pageLimitDefault, cursor, module, userId } = request.query
+      const page = await listSharedAssets(database, { limit, cursor, module, userId })
+      const names = await findNames(
+        database,
+        page.items.map(asset => asset.userId),
+      )
+      return { items: await toSharedViews(links, page.items, names), nextCursor: page.nextCursor }
     },
   )
 }
