@@ -4,6 +4,8 @@ import { ConfigError, type Environment } from './config.ts'
 export interface Lifecycle {
   /** Registers what to do at shutdown; the last registered is closed first. */
   onStop(name: string, close: () => Promise<unknown>): void
+  /** Stops the process in order, with exit code 1: whoever started it starts it afresh. */
+  abort(error: Error): void
 }
 
 const closeDeadlineMs = 25_000
@@ -49,7 +51,13 @@ export async function run(
     // With NODE_COMPILE_CACHE: while nothing is open yet, rather than at the end, where it would
     // delay the stop.
     flushCompileCache()
-    await main(process.env, { onStop: (name, close) => closers.push({ name, close }) })
+    await main(process.env, {
+      onStop: (name, close) => closers.push({ name, close }),
+      abort: error => {
+        report(service, 'fatal', error.message)
+        if (!isStopping) void stop('aborted', 1)
+      },
+    })
   } catch (error) {
     report(service, 'fatal', describe(error))
     await stop('start failed', 1)

@@ -1,34 +1,87 @@
+import type { TaskId, UserId } from '@funmagic/contract/ids'
 import type { TaskJob } from '@funmagic/contract/task'
 import type { Database, Queryable } from '@funmagic/database/client'
 import { sql } from '@funmagic/database/sql'
 import { inTransaction, type Transaction } from '@funmagic/database/transaction'
+import { flowOf, planStarts, priorityOf, renumberFrom } from './fairness.ts'
+import { wakeMoved } from './task-rows.ts'
 
 /** A wake-up on its way to the queue. The id is the same for every repeat of one wake-up. */
 export interface WakeUp {
   readonly id: string
   readonly job: TaskJob
+  /** The lowest number is served first; see fairness.ts. */
+  readonly priority: number
+  /** It may still wait in the queue, with another priority. */
+  readonly isRepeat: boolean
 }
 
+const relayLock = 'task-outbox-relay'
+
 /**
- * Sends due wake-ups, oldest first, and marks them sent after `send` succeeded; returns how many.
- * Rows taken by another relay are skipped. A crash in between sends them again, which is harmless:
+ * Sends due wake-ups, oldest first, and marks them sent after `send` succeeded; returns how many
+ * are done with. One relay works at a time, because each gives the tasks their places in the order
+ * of the queue; another returns 0 at once. A crash in between sends them again, which is harmless:
  * only a claim has an effect. `send` must give up within 4 seconds, as a transaction is open.
  */
 export async function relayOutbox(
   database: Database,
   send: (wakeUps: readonly WakeUp[]) => Promise<void>,
-  options: { batchSize: number },
+  options: { batchSize: number; renumberFrom?: number | undefined },
 ): Promise<number> {
   return inTransaction(database, async tx => {
+    if (!(await takeTurn(tx))) return 0
+    const virtualTime = await readVirtualTime(tx)
+    if (virtualTime >= (options.renumberFrom ?? renumberFrom)) {
+      await renumber(tx, virtualTime)
+      return 0
+    }
     const rows = await lockDue(tx, options.batchSize)
     if (rows.length === 0) return 0
-    await send(rows.map(({ payload }) => toWakeUp(payload)))
-    await markSent(
-      tx,
-      rows.map(row => row.id),
-    )
+    const tasks = await readPending(tx, rows)
+    const starts = await placeTasks(tx, tasks, virtualTime)
+    const byId = new Map(tasks.map(task => [task.taskId, task]))
+    const wakeUps = rows.flatMap(({ payload }) => {
+      const task = byId.get(payload.taskId)
+      return task === undefined ? [] : [toWakeUp(payload, task, starts)]
+    })
+    if (wakeUps.length > 0) await send(wakeUps)
+    await markSent(tx, rows, starts)
     return rows.length
   })
+}
+
+async function takeTurn(tx: Transaction): Promise<boolean> {
+  const { rows } = await tx.query<{ taken: boolean }>(
+    sql`SELECT pg_try_advisory_xact_lock(hashtextextended(${relayLock}, 0)) AS taken`,
+  )
+  return rows[0]?.taken ?? false
+}
+
+const isQueued = sql`status = 'pending' AND virtual_start IS NOT NULL`
+
+async function readVirtualTime(tx: Transaction): Promise<number> {
+  const { rows } = await tx.query<{ virtualTime: number }>(sql`
+    SELECT coalesce(min(virtual_start), 0)::int8 AS "virtualTime" FROM tasks WHERE ${isQueued}
+  `)
+  return rows[0]?.virtualTime ?? 0
+}
+
+/**
+ * Priorities have an end, and a queue that is never empty for a million rounds would reach it: all
+ * that waits is counted from 0 again, and told to the queue anew.
+ */
+async function renumber(tx: Transaction, virtualTime: number): Promise<void> {
+  await tx.query(sql`
+    WITH queued AS (
+      SELECT id FROM tasks WHERE ${isQueued} FOR NO KEY UPDATE SKIP LOCKED
+    ), moved AS (
+      UPDATE tasks SET virtual_start = virtual_start - ${virtualTime}
+      FROM queued WHERE tasks.id = queued.id
+      RETURNING tasks.*
+    )
+    ${wakeMoved(0)}
+  `)
 }
 
 interface OutboxRow {
@@ -45,25 +98,96 @@ async function lockDue(tx: Transaction, batchSize: number): Promise<OutboxRow[]>
   return rows
 }
 
+interface PendingTask {
+  readonly taskId: TaskId
+  readonly userId: UserId
+  readonly isReturn: boolean
+  readonly virtualStart: number | null
+}
+
+/** In the order of the wake-ups. A task that has moved on needs none: it has another, or no use. */
+async function readPending(tx: Transaction, due: readonly OutboxRow[]): Promise<PendingTask[]> {
+  const taskIds = [...new Set(due.map(({ payload }) => payload.taskId))]
+  const { rows } = await tx.query<PendingTask>(sql`
+    SELECT id AS "taskId", user_id AS "userId", attempt > 0 AS "isReturn",
+      virtual_start AS "virtualStart"
+    FROM unnest(${taskIds}::uuid[]) WITH ORDINALITY AS due (task_id, place)
+    JOIN tasks ON tasks.id = due.task_id
+    WHERE status = 'pending' AND NOT waits_for_parent
+    ORDER BY place
+  `)
+  return rows
+}
+
+/** The starts of the tasks: the one that a task has, or its place behind those of its user. */
+async function placeTasks(
+  tx: Transaction,
+  tasks: readonly PendingTask[],
+  virtualTime: number,
+): Promise<ReadonlyMap<TaskId, number>> {
+  const starts = new Map<TaskId, number>()
+  for (const { taskId, virtualStart } of tasks) {
+    if (virtualStart !== null) starts.set(taskId, virtualStart)
+  }
+  const newcomers = tasks.filter(({ virtualStart }) => virtualStart === null)
+  const state = { virtualTime, lastStarts: await readLastStarts(tx, newcomers) }
+  const planned = planStarts(state, newcomers.map(flowOf))
+  for (const [place, { taskId }] of newcomers.entries()) starts.set(taskId, planned[place] ?? 0)
+  return starts
+}
+
+async function readLastStarts(
+  tx: Transaction,
+  tasks: readonly PendingTask[],
+): Promise<ReadonlyMap<string, number>> {
+  const flows = [...new Map(tasks.map(task => [flowOf(task), task])).values()]
+  if (flows.length === 0) return new Map()
+  const { rows } = await tx.query<{ userId: UserId; isReturn: boolean; last: number | null }>(sql`
+    SELECT flow.user_id AS "userId", flow.is_return AS "isReturn",
+      (SELECT max(virtual_start) FROM tasks
+       WHERE user_id = flow.user_id AND (attempt > 0) = flow.is_return AND ${isQueued}) AS last
+    FROM unnest(${flows.map(flow => flow.userId)}::uuid[],
+      ${flows.map(flow => flow.isReturn)}::boolean[]) AS flow (user_id, is_return)
+  `)
+  return new Map(rows.flatMap(row => (row.last === null ? [] : [[flowOf(row), row.last]])))
+}
+
 /**
  * Named for the attempt it ends: a repeat of a wake-up that still waits in the queue has the same
  * id and collapses, and the one after the next hand-back has another.
  */
-function toWakeUp({ taskId, requestId, attempt }: OutboxRow['payload']): WakeUp {
-  return { id: `${taskId}-${attempt}`, job: { taskId, requestId } }
+function toWakeUp(
+  { taskId, requestId, attempt }: OutboxRow['payload'],
+  { virtualStart }: PendingTask,
+  starts: ReadonlyMap<TaskId, number>,
+): WakeUp {
+  return {
+    id: `${taskId}-${attempt}`,
+    job: { taskId, requestId },
+    priority: priorityOf(starts.get(taskId) ?? 0),
+    isRepeat: virtualStart !== null,
+  }
 }
 
 /** A task that somebody holds is left alone: it is being claimed or finished at this moment. */
-async function markSent(tx: Transaction, ids: number[]): Promise<void> {
+async function markSent(
+  tx: Transaction,
+  sent: readonly OutboxRow[],
+  starts: ReadonlyMap<TaskId, number>,
+): Promise<void> {
   await tx.query(sql`
-    WITH sent AS (
-      UPDATE outbox SET sent_at = clock_timestamp() WHERE id = ANY (${ids}) RETURNING key
-    ), pending AS (
-      SELECT id FROM tasks WHERE id IN (SELECT key FROM sent) AND status = 'pending'
-      FOR NO KEY UPDATE SKIP LOCKED
+    UPDATE outbox SET sent_at = clock_timestamp() WHERE id = ANY (${sent.map(({ id }) => id)})
+  `)
+  await tx.query(sql`
+    WITH placed AS (
+      SELECT id, start
+      FROM unnest(${[...starts.keys()]}::uuid[], ${[...starts.values()]}::int8[])
+        AS sent (task_id, start)
+      JOIN tasks ON tasks.id = sent.task_id
+      WHERE status = 'pending' FOR NO KEY UPDATE OF tasks SKIP LOCKED
     )
-    UPDATE tasks SET dispatched_at = clock_timestamp()
-    FROM pending WHERE tasks.id = pending.id
+    UPDATE tasks SET dispatched_at = clock_timestamp(), virtual_start = placed.start
+    FROM placed WHERE tasks.id = placed.id
   `)
 }
 

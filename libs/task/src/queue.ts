@@ -23,6 +23,11 @@ export interface QueueOptions {
 export interface ConsumerOptions extends QueueOptions {
   readonly concurrency: number
   /**
+   * A job whose worker died between taking it and claiming its task is given to another after two
+   * and a half times this at most (L11); 10 s unless told.
+   */
+  readonly lockMs?: number | undefined
+  /**
    * Runs one wake-up. The signal aborts when the consumer closes: the work must then end or be
    * handed back. A lost BullMQ lock does not abort it: renewLease says who owns the task.
    */
@@ -41,6 +46,9 @@ const connectTimeoutMs = 2_000
 const retryDelayMaxMs = 2_000
 const pingTimeoutMs = 2_000
 const bookkeepingTimeoutMs = 1_000
+const lockDefaultMs = 10_000
+const stalledMax = 1_000_000
+const policyWaitMs = 3_000
 const jobName = 'wake-up'
 
 /** The producing side of the queue. It fails fast: the outbox keeps what it could not send. */
@@ -62,19 +70,31 @@ export class TaskQueue {
   }
 
   /**
-   * Adds the wake-ups; one that still waits in the queue is not added twice. Rejects within 3 s
-   * when Redis does not answer.
+   * Adds the wake-ups; one that still waits in the queue is not added twice, and a repeat brings it
+   * to its new place. Rejects within 3 s when Redis does not answer.
    */
   async enqueue(wakeUps: readonly WakeUp[]): Promise<void> {
-    const jobs = wakeUps.map(({ id, job }) => ({ name: jobName, data: job, opts: { jobId: id } }))
-    await within(addTimeoutMs, 'adding to the queue', this.#queue.addBulk(jobs))
+    await within(addTimeoutMs, 'adding to the queue', this.#add(wakeUps))
+  }
+
+  async #add(wakeUps: readonly WakeUp[]): Promise<void> {
+    const jobs = wakeUps.map(({ id, job, priority }) => {
+      return { name: jobName, data: job, opts: { jobId: id, priority } }
+    })
+    const added = await this.#queue.addBulk(jobs)
+    // Bounded by the size of the relay's batch. One that is gone by now has been served.
+    await Promise.allSettled(
+      wakeUps.map(async ({ priority, isRepeat }, place) => {
+        if (isRepeat) await added[place]?.changePriority({ priority })
+      }),
+    )
   }
 
   async counts(): Promise<QueueCounts> {
-    const counting = this.#queue.getJobCounts('waiting', 'active', 'failed')
+    const counting = this.#queue.getJobCounts('waiting', 'prioritized', 'active', 'failed')
     const counted = await within(addTimeoutMs, 'counting jobs', counting)
-    const { waiting = 0, active = 0, failed = 0 } = counted
-    return { waiting, active, failed }
+    const { waiting = 0, prioritized = 0, active = 0, failed = 0 } = counted
+    return { waiting: waiting + prioritized, active, failed }
   }
 
   /** Resolves when Redis answers, for the health check. */
@@ -99,11 +119,16 @@ export class TaskConsumer {
   constructor(options: ConsumerOptions) {
     this.#concurrency = options.concurrency
     this.#redis = connect(options, { maxRetriesPerRequest: null })
+    const { lockMs = lockDefaultMs } = options
     const run = (job: Job<TaskJob>) => this.#run(job.data, options.onJob)
     this.#worker = new FetchStampingWorker(options.name ?? taskQueueName, run, {
       connection: this.#redis,
       ...(options.prefix === undefined ? {} : { prefix: options.prefix }),
       concurrency: options.concurrency,
+      lockDuration: lockMs,
+      stalledInterval: lockMs / 2,
+      // What kills its workers is given up by Postgres (findPoisoned), not forgotten by the queue.
+      maxStalledCount: stalledMax,
     })
     const report = (error: Error) => {
       if (!this.#closing.signal.aborted) options.onError(error)
@@ -175,26 +200,44 @@ class FetchStampingWorker extends Worker<TaskJob, void, string> {
   }
 }
 
+export interface EvictionCheck {
+  /** Where CONFIG is forbidden (ElastiCache) the policy stays unknown, and that is told. */
+  readonly onUnknown: (reason: Error) => void
+  /** Told when it turns out, after the start, that the process must not go on with this Redis. */
+  readonly onEvicting: (error: Error) => void
+}
+
 /**
- * Throws unless the queue's Redis never evicts (decision 14; BullMQ, "Going to production"), or
- * when it does not answer. Where CONFIG is forbidden (ElastiCache) it calls `onUnknown` instead.
+ * Throws when the queue's Redis may evict jobs (decision 14; BullMQ, "Going to production"). One
+ * that does not answer within 3 s keeps nobody from starting: it is asked as soon as it answers.
+ * The function that comes back ends that wait.
  */
 export async function requireNoEviction(
   options: Connection,
-  onUnknown: (reason: Error) => void,
-): Promise<void> {
-  const redis = connect(options, { maxRetriesPerRequest: 2 })
-  try {
-    const policy = await within(addTimeoutMs, 'reading the policy', readPolicy(redis))
-    if (policy instanceof Error) onUnknown(policy)
-    else if (policy !== 'noeviction') {
-      throw new Error(
-        `the queue's Redis has maxmemory-policy ${policy}; jobs need noeviction, or some vanish`,
-      )
-    }
-  } finally {
+  { onUnknown, onEvicting }: EvictionCheck,
+): Promise<() => void> {
+  const redis = connect(options, { maxRetriesPerRequest: null })
+  const checking = new AbortController()
+  const check = checkPolicy(redis, onUnknown).finally(() => redis.disconnect())
+  const isAnswered = await settlesWithin(policyWaitMs, check)
+  if (!isAnswered) {
+    check.catch((error: Error) => {
+      if (!checking.signal.aborted) onEvicting(error)
+    })
+  }
+  return () => {
+    checking.abort()
     redis.disconnect()
   }
+}
+
+async function checkPolicy(redis: Redis, onUnknown: (reason: Error) => void): Promise<void> {
+  const policy = await readPolicy(redis)
+  if (policy instanceof Error) return onUnknown(policy)
+  if (policy === 'noeviction') return
+  throw new Error(
+    `the queue's Redis has maxmemory-policy ${policy}; jobs need noeviction, or some vanish`,
+  )
 }
 
 async function readPolicy(redis: Redis): Promise<string | Error> {

@@ -23,7 +23,8 @@ t.test('a due wake-up is sent once and the task is marked as dispatched', async 
   t.equal(await relay(), 1)
   t.equal(await relay(), 0)
 
-  t.strictSame(sent, [{ id: `${id}-0`, job: { taskId: id, requestId: 'request-3' } }])
+  const job = { taskId: id, requestId: 'request-3' }
+  t.strictSame(sent, [{ id: `${id}-0`, job, priority: 1, isRepeat: false }])
   const dispatched = sql`SELECT dispatched_at IS NOT NULL AS yes FROM tasks WHERE id = ${id}`
   t.strictSame(await rowsOf(database, dispatched), [{ yes: true }])
 })
@@ -81,7 +82,9 @@ t.test('a wake-up for later is left alone until then', async t => {
 
   t.equal(await relay(), 0)
   t.match(await readBacklog(database), { unsent: 0, oldestAgeMs: 0 })
-  await database.query(sql`UPDATE outbox SET available_at = now() WHERE sent_at IS NULL`)
+  await database.query(
+    sql`UPDATE outbox SET available_at = now() - interval '1 s' WHERE sent_at IS NULL`,
+  )
 
   t.equal(await relay(), 1)
   t.equal(sent.at(-1)?.id, `${task.id}-1`)

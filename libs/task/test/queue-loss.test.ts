@@ -65,7 +65,12 @@ t.test('repeated, shuffled and late wake-ups change nothing (T10)', async t => {
   const ids: string[] = []
   for (let i = 0; i < 5; i++) ids.push((await submitted(world)).id)
   const repeats = Array.from({ length: 4 }, (_, copy) =>
-    ids.map(taskId => ({ id: `copy-${copy}-${taskId}`, job: { taskId, requestId: 'r' } })),
+    ids.map(taskId => ({
+      id: `copy-${copy}-${taskId}`,
+      job: { taskId, requestId: 'r' },
+      priority: 1 + copy,
+      isRepeat: false,
+    })),
   )
   startWorker()
 

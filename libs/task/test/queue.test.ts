@@ -1,11 +1,13 @@
 import t, { type Test } from 'tap'
 import type { TaskJob } from '@funmagic/contract/task'
+import type { WakeUp } from '../src/outbox.ts'
 import { requireNoEviction, TaskConsumer, TaskQueue, type ConsumerOptions } from '../src/queue.ts'
 import { sharedQueue, startOwnRedis } from './redis-fixture.ts'
 import { until } from './task-fixture.ts'
 
-const wakeUp = (taskId: string, attempt = 0) => {
-  return { id: `${taskId}-${attempt}`, job: { taskId, requestId: 'r' } }
+const wakeUp = (taskId: string, attempt = 0, place: Partial<WakeUp> = {}): WakeUp => {
+  const job = { taskId, requestId: 'r' }
+  return { id: `${taskId}-${attempt}`, job, priority: 1, isRepeat: false, ...place }
 }
 
 function setup(t: Test, place = sharedQueue()) {
@@ -222,17 +224,54 @@ t.test('a consumer goes on by itself when Redis is back', async t => {
   await t.resolves(until(() => jobs.some(({ taskId }) => taskId === 'b')))
 })
 
+t.test('the smallest priority is served first, and a repeat takes its new place', async t => {
+  const { queue, consume } = setup(t)
+  await queue.enqueue([
+    wakeUp('c', 0, { priority: 30 }),
+    wakeUp('b', 0, { priority: 20 }),
+    wakeUp('a', 0, { priority: 10 }),
+    wakeUp('late', 0, { priority: 2 ** 21 - 1 }),
+  ])
+  await queue.enqueue([wakeUp('late', 0, { priority: 5, isRepeat: true })])
+  t.match(await queue.counts(), { waiting: 4 })
+
+  const served: string[] = []
+  consume({ concurrency: 1, onJob: async ({ taskId }) => void served.push(taskId) })
+  await until(() => served.length === 4)
+
+  t.strictSame(served, ['late', 'a', 'b', 'c'])
+})
+
 t.test('a Redis that evicts is refused, one that does not is taken', async t => {
   const evicting = await startOwnRedis(t, '--maxmemory-policy', 'allkeys-lru')
   const { connection } = setup(t)
-  const unknown: Error[] = []
+  const told: Error[] = []
+  const tell = (error: Error) => void told.push(error)
   const check = (url: string) =>
-    requireNoEviction({ ...connection, url }, reason => unknown.push(reason))
+    requireNoEviction({ ...connection, url }, { onUnknown: tell, onEvicting: tell })
 
   await t.rejects(check(evicting.url), /maxmemory-policy allkeys-lru/)
   await t.resolves(check(connection.url))
 
-  t.strictSame(unknown, [])
+  t.strictSame(told, [])
+})
+
+t.test('a Redis that is away is asked as soon as it is there, and refused then', async t => {
+  const own = await startOwnRedis(t, '--maxmemory-policy', 'allkeys-lru')
+  await own.kill()
+  const { connection } = setup(t)
+  const evicting: Error[] = []
+
+  const end = await requireNoEviction(
+    { ...connection, url: own.url },
+    { onUnknown: () => undefined, onEvicting: error => void evicting.push(error) },
+  )
+  t.teardown(end)
+  t.strictSame(evicting, [])
+  await own.start()
+
+  await until(() => evicting.length === 1)
+  t.match(evicting, [{ message: /maxmemory-policy allkeys-lru/ }])
 })
 
 t.test('where CONFIG is forbidden the policy is unknown, which is told', async t => {
@@ -240,7 +279,10 @@ t.test('where CONFIG is forbidden the policy is unknown, which is told', async t
   const { connection } = setup(t)
   const unknown: Error[] = []
 
-  await requireNoEviction({ ...connection, url: own.url }, reason => unknown.push(reason))
+  await requireNoEviction(
+    { ...connection, url: own.url },
+    { onUnknown: reason => void unknown.push(reason), onEvicting: () => undefined },
+  )
 
   t.match(unknown, [{ message: /unknown command/ }])
 })

@@ -34,13 +34,22 @@ const QueueSettings = Type.Object({
     Type.Integer({ minimum: 1, maximum: 100, default: 5, description: 'Tasks run at once' }),
     { env: 'WORKER_CONCURRENCY' },
   ),
+  lockMs: setting(
+    Type.Integer({
+      minimum: 500,
+      maximum: 60_000,
+      default: 10_000,
+      description: 'Without a sign of life for so long a wake-up is given to another worker',
+    }),
+    { env: 'WORKER_LOCK_MS' },
+  ),
   wedgedAfterMs: setting(
     Type.Integer({
       minimum: 10_000,
       maximum: 600_000,
       default: 60_000,
       description:
-        'Without asking the queue for so long, idle, the worker reports itself unhealthy',
+        'Without asking the queue for so long, idle, the worker is unhealthy and ends itself',
     }),
     { env: 'WORKER_WEDGED_AFTER_MS' },
   ),

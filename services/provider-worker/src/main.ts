@@ -20,10 +20,12 @@ import { forwardCancels } from './forward-cancels.ts'
 import { createGateEvents } from './gate-events.ts'
 import { createGate } from './provider-gate.ts'
 import { runTask, type RunTaskDeps } from './run-task.ts'
+import { WedgeWatch } from './wedge-watch.ts'
 import { Worker } from './worker.ts'
 
 const service = 'provider-worker'
 const cancelIntervalMs = 1_000
+const watchIntervalMs = 5_000
 
 await run(service, async (environment, lifecycle) => {
   const config = loadConfig(WorkerConfig, environment)
@@ -71,6 +73,12 @@ await run(service, async (environment, lifecycle) => {
   await app.listen({ host: config.http.host, port: config.http.port })
   lifecycle.onStop('server', drain)
 
+  const worker = startWorker(config, deps, lifecycle)
+})
+
+/** The worker, and what runs beside it for as long as the process lives. */
+function startWorker(config: WorkerConfig, deps: RunTaskDeps, lifecycle: Lifecycle): Worker {
+  const { events } = deps
   const canceler = new Repeat(cancelIntervalMs, () => forwardCancels(deps))
   lifecycle.onStop('canceler', () => canceler[Symbol.asyncDispose]())
   const worker = new Worker({
@@ -80,8 +88,15 @@ await run(service, async (environment, lifecycle) => {
     events,
   })
   events.watchFetches(() => worker.lastFetchAgeSeconds())
+  const watch = new WedgeWatch(worker, config.queue.wedgedAfterMs)
+  const watching = new Repeat(watchIntervalMs, async () => {
+    const wedge = await watch.look()
+    if (wedge !== undefined) lifecycle.abort(wedge)
+  })
+  lifecycle.onStop('watch', () => watching[Symbol.asyncDispose]())
   lifecycle.onStop('worker', () => worker[Symbol.asyncDispose]())
-})
+  return worker
+}
 
 /** What the worker stands on; it is closed last, when no task needs it any more. */
 async function openParts(config: WorkerConfig, lifecycle: Lifecycle, events: Events) {
@@ -110,7 +125,11 @@ async function openParts(config: WorkerConfig, lifecycle: Lifecycle, events: Eve
   const credentials = await openCredentials(config.secretKey)
   const onError = (error: Error) => events.connectionFailed('queue', error)
   const queueOptions = { url: config.redisQueue.url, connectionName: service, onError }
-  await requireNoEviction(queueOptions, reason => events.queuePolicyUnknown(reason))
+  const endCheck = await requireNoEviction(queueOptions, {
+    onUnknown: reason => events.queuePolicyUnknown(reason),
+    onEvicting: error => lifecycle.abort(error),
+  })
+  lifecycle.onStop('eviction check', async () => endCheck())
   return { database, redis, queueRedis, store, credentials }
 }
 

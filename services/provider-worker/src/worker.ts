@@ -10,6 +10,7 @@ export interface WorkerOptions {
   /** Namespace of the queue's keys. */
   readonly queuePrefix?: string | undefined
   readonly concurrency: number
+  readonly lockMs: number
   readonly wedgedAfterMs: number
   readonly graceMs: number
   readonly runTask: (taskId: string, shutdown: Shutdown) => Promise<void>
@@ -37,6 +38,7 @@ export class Worker {
       prefix: options.queuePrefix,
       connectionName: 'provider-worker',
       concurrency: options.concurrency,
+      lockMs: options.lockMs,
       onJob: job => this.#run(job),
       onError: error => options.events.connectionFailed('queue', error),
     })
@@ -52,6 +54,11 @@ export class Worker {
     if (ageMs > this.#options.wedgedAfterMs) {
       throw new Error(`the worker has not asked for work for ${Math.round(ageMs)} ms`)
     }
+    await this.ping()
+  }
+
+  /** Rejects when the queue does not answer. */
+  async ping(): Promise<void> {
     await this.#consumer.ping()
   }
 

@@ -62,7 +62,8 @@ t.test('the same wake-up many times makes one run (T10)', async t => {
   await site.startWorker(t)
   const taskId = await submitTask(site)
   const wakeUps = Array.from({ length: 20 }, () => {
-    return { id: `again-${newId()}`, job: { taskId, requestId: 'again' } }
+    const job = { taskId, requestId: 'again' }
+    return { id: `again-${newId()}`, job, priority: 1, isRepeat: false }
   })
 
   await site.queue.enqueue(wakeUps)
@@ -82,7 +83,8 @@ t.test('what is no task job is put aside, and the worker goes on', async t => {
   const site = await createSite(t)
   const worker = await site.startWorker(t)
 
-  await site.queue.enqueue([{ id: 'nonsense', job: { taskId: "'; DROP", requestId: 'x' } }])
+  const job = { taskId: "'; DROP", requestId: 'x' }
+  await site.queue.enqueue([{ id: 'nonsense', job, priority: 1, isRepeat: false }])
   const taskId = await submitTask(site)
   await isCompleted(site, taskId)
 

@@ -30,13 +30,15 @@ function setup(t: Test, { runTask, wedgedAfterMs }: Setup) {
     queueUrl: url,
     queuePrefix: prefix,
     concurrency: 2,
+    lockMs: 10_000,
     wedgedAfterMs: wedgedAfterMs ?? 60_000,
     graceMs: 100,
     runTask: runTask ?? (async () => undefined),
     events: createEvents(metrics, createLogger('provider-worker', 'silent')),
   })
   const enqueue = (taskId: string) => {
-    return queue.enqueue([{ id: newId(), job: { taskId, requestId: 'request-1' } }])
+    const job = { taskId, requestId: 'request-1' }
+    return queue.enqueue([{ id: newId(), job, priority: 1, isRepeat: false }])
   }
   return { worker, queue, enqueue }
 }

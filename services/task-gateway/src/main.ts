@@ -92,7 +92,7 @@ interface Stores {
   readonly queue: TaskQueue
 }
 
-/** Throws when the queue's Redis may evict jobs, or cannot be asked (decision 14). */
+/** Throws when the queue's Redis may evict jobs (decision 14); without it the outbox waits. */
 async function openStores(
   config: GatewayConfig,
   events: Events,
@@ -113,7 +113,9 @@ async function openStores(
   lifecycle.onStop('redis', async () => redis.disconnect())
   const onError = (error: unknown) => events.connectionFailed('redis-queue', error)
   const options = { url: config.redisQueue.url, connectionName: 'task-gateway', onError }
-  await requireNoEviction(options, onError)
+  const onEvicting = (error: Error) => lifecycle.abort(error)
+  const endCheck = await requireNoEviction(options, { onUnknown: onError, onEvicting })
+  lifecycle.onStop('eviction check', async () => endCheck())
   const queue = new TaskQueue(options)
   lifecycle.onStop('queue', () => queue[Symbol.asyncDispose]())
   return { database, redis, queue }
