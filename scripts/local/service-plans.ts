@@ -76,6 +76,7 @@ export function servicePart(context: PlanContext, name: ServiceName): Part {
       CLOUDFRONT_PRIVATE_KEY: secrets.cloudFront.privateKeyPem,
       CLOUDFRONT_ENDPOINT: addressOf(ports, 'cdn'),
       CDN_DISTRIBUTION_ID: publicDistributionId,
+      PROVIDER_SIMULATORS_URL: addressOf(ports, 'providers'),
     },
     folder,
     stopSignal: 'SIGTERM',

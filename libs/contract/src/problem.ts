@@ -29,6 +29,10 @@ export const problemKinds = {
     status: 400,
     message: 'The quoteToken is not one that we gave you. Ask for a new quote.',
   },
+  URL_NOT_ALLOWED: {
+    status: 400,
+    message: 'This address may not be used. Give one with https and a public host name.',
+  },
   UNAUTHORIZED: { status: 401, message: 'Sign in first.' },
   INVALID_EMAIL_OR_PASSWORD: { status: 401, message: 'The email or the password is wrong.' },
   SIGNATURE_INVALID: { status: 401, message: 'The signature does not fit this body and time.' },
@@ -46,6 +50,8 @@ export const problemKinds = {
   NOT_FOUND: { status: 404, message: 'There is no such thing here.' },
   METHOD_NOT_ALLOWED: { status: 405, message: 'This path does not take that method.' },
   CONFLICT: { status: 409, message: 'The thing is in a state that does not allow this.' },
+  ALREADY_EXISTS: { status: 409, message: 'There is one of this name already. Choose another.' },
+  IN_USE: { status: 409, message: 'Something still uses this. See details.' },
   UPLOAD_INCOMPLETE: { status: 409, message: 'The bytes have not been uploaded yet.' },
   ASSET_BYTES_MISSING: {
     status: 409,
@@ -58,6 +64,10 @@ export const problemKinds = {
   USER_ALREADY_EXISTS: { status: 409, message: 'There is an account with this email already.' },
   QUOTE_EXPIRED: { status: 410, message: 'The quote has expired. Ask for a new one.' },
   TICKET_EXPIRED: { status: 410, message: 'The upload ticket has expired. Ask for a new one.' },
+  VERSION_CONFLICT: {
+    status: 412,
+    message: 'It has changed since you read it. Read it again, and change that version.',
+  },
   PAYLOAD_TOO_LARGE: { status: 413, message: 'The body is larger than allowed.' },
   QUOTA_EXCEEDED: { status: 413, message: 'This would exceed your storage quota.' },
   URI_TOO_LONG: { status: 414, message: 'The address is longer than allowed.' },

@@ -11,27 +11,41 @@ export const rateLimitScopes = {
 } as const
 export type RateLimitCategory = keyof typeof rateLimitScopes
 
-const Limit = Type.Object({ max: Type.Integer({ minimum: 1, maximum: 1_000_000 }) })
+const strict = { additionalProperties: false }
+const Limit = Type.Object({ max: Type.Integer({ minimum: 1, maximum: 1_000_000 }) }, strict)
 
 /** One row of rate_limit_settings (S9): limits per minute, and what buying credits multiplies. */
-export const RateLimitSettings = Type.Object({
-  tiers: Type.Array(
-    Type.Object({
-      name: Type.String({ minLength: 1, maxLength: 64 }),
-      minPurchased: Type.Integer({ minimum: 0, description: 'Credits bought in all' }),
-      multiplier: Type.Number({ minimum: 0.01, maximum: 1000 }),
-    }),
-    { maxItems: 20 },
-  ),
-  limits: Type.Object({
-    globalApi: Limit,
-    userApi: Limit,
-    taskCreation: Limit,
-    upload: Limit,
-    authSession: Limit,
-    authAction: Limit,
-  }),
-})
+export const RateLimitSettings = Type.Object(
+  {
+    tiers: Type.Array(
+      Type.Object(
+        {
+          name: Type.String({ minLength: 1, maxLength: 64 }),
+          minPurchased: Type.Integer({
+            minimum: 0,
+            maximum: 2_147_483_647,
+            description: 'Credits bought in all',
+          }),
+          multiplier: Type.Number({ minimum: 0.01, maximum: 1000 }),
+        },
+        strict,
+      ),
+      { maxItems: 20 },
+    ),
+    limits: Type.Object(
+      {
+        globalApi: Limit,
+        userApi: Limit,
+        taskCreation: Limit,
+        upload: Limit,
+        authSession: Limit,
+        authAction: Limit,
+      },
+      strict,
+    ),
+  },
+  strict,
+)
 export type RateLimitSettings = Static<typeof RateLimitSettings>
 
 /** What holds until an operator writes a row (seed 001 §9). */

@@ -49,11 +49,12 @@ export async function saveProvider(
   const sealed = credentials.seal(provider.apiKey, credentialContext(provider.id))
   const config = JSON.stringify(provider.config ?? {})
   await database.query(sql`
-    INSERT INTO providers (id, name, type, api_key, base_url, config)
+    INSERT INTO providers (id, name, type, api_key, api_key_last4, base_url, config)
     VALUES (${provider.id}, ${provider.name}, ${provider.type}::provider_type, ${sealed},
-      ${provider.baseUrl}, ${config}::jsonb)
+      ${provider.apiKey.slice(-4)}, ${provider.baseUrl}, ${config}::jsonb)
     ON CONFLICT (id) DO UPDATE SET
       name = excluded.name, type = excluded.type, api_key = excluded.api_key,
+      api_key_last4 = excluded.api_key_last4,
       base_url = excluded.base_url, config = excluded.config, updated_at = now()`)
 }
 

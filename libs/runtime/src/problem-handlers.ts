@@ -86,8 +86,21 @@ function validationProblem(error: FastifyError): AppError {
     in: error.validationContext ?? 'body',
     field: field === '' ? String(first?.params['additionalProperty'] ?? '') : field,
     suggestion: first?.message ?? 'See the API reference.',
+    ...(error.validationContext === 'body' ? { faults: faultsOf(error) } : {}),
   }
   return new AppError('VALIDATION_FAILED', { cause: error, details })
+}
+
+const faultsMax = 50
+
+/** Where in the body each fault is (RFC 6901), as far as they were looked for. */
+function faultsOf({ validation = [] }: FastifyError): { pointer: string; message: string }[] {
+  return validation.slice(0, faultsMax).map(({ instancePath, params, message }) => {
+    const name = params['additionalProperty'] ?? params['missingProperty']
+    const token =
+      typeof name === 'string' ? `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}` : ''
+    return { pointer: `${instancePath}${token}`, message: message ?? 'is not of the form' }
+  })
 }
 
 // With the SQLSTATEs of a connection that is gone and of a full server, those of a statement

@@ -2,7 +2,7 @@ import { Ajv } from 'ajv'
 import addFormats from 'ajv-formats'
 import { AppError } from '@funmagic/contract/problem'
 import { isStorableText } from '@funmagic/contract/text'
-import type { FastifyRequest } from 'fastify'
+import type { FastifyRequest, FastifySchemaCompiler } from 'fastify'
 import type { Server } from './server.ts'
 
 const nodesMax = 100_000
@@ -13,11 +13,7 @@ const nodesMax = 100_000
  * numbers are parsed. Texts that Postgres cannot store are refused here (INVALID_TEXT).
  */
 export function addValidation(app: Server): void {
-  const strict = createAjv(false)
-  const parsing = createAjv(true)
-  app.setValidatorCompiler(({ schema, httpPart }) =>
-    (httpPart === 'body' ? strict : parsing).compile(schema),
-  )
+  setCompilers(app, { body: createAjv({ coerceTypes: false }) })
   app.removeAllContentTypeParsers()
   const parseJson = app.getDefaultJsonParser('error', 'error')
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
@@ -29,13 +25,32 @@ export function addValidation(app: Server): void {
   app.addHook('preValidation', async request => refuseUnstorableText(request))
 }
 
-function createAjv(coerceTypes: boolean): Ajv {
+interface Compiling {
+  setValidatorCompiler(compiler: FastifySchemaCompiler<object>): unknown
+}
+
+/**
+ * In this scope every fault of a body is named at once, not just the first: for forms that people
+ * fill in, of operators only, since it looks at all of a body whatever is wrong with it.
+ */
+export function nameAllFaults(app: Compiling): void {
+  setCompilers(app, { body: createAjv({ coerceTypes: false, allErrors: true }) })
+}
+
+function setCompilers(app: Compiling, { body }: { body: Ajv }): void {
+  const parsing = createAjv({ coerceTypes: true })
+  app.setValidatorCompiler(({ schema, httpPart }) =>
+    (httpPart === 'body' ? body : parsing).compile(schema),
+  )
+}
+
+function createAjv(options: { coerceTypes: boolean; allErrors?: boolean }): Ajv {
   const ajv = new Ajv({
-    coerceTypes,
     removeAdditional: false,
     useDefaults: true,
     allErrors: false,
     strict: false,
+    ...options,
   })
   addFormats.default(ajv)
   return ajv

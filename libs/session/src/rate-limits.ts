@@ -9,6 +9,7 @@ import {
 import type { Queryable } from '@funmagic/database/client'
 import { sql } from '@funmagic/database/sql'
 import { linkCache, type CacheLink, type Redis } from './cache-link.ts'
+import { rateLimitSettingsKey as settingsKey } from './rate-limit-settings.ts'
 import { createLocalWindows, takeShared, type Verdict } from './rate-limit-window.ts'
 
 export type { Verdict } from './rate-limit-window.ts'
@@ -34,7 +35,6 @@ export interface RateLimits {
 }
 
 const cachedSeconds = 300
-const settingsKey = 'rate_limit_settings'
 const settingsMemoMs = 5_000
 const profileFactors = { production: 1, development: 1000 } as const
 

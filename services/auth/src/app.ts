@@ -1,11 +1,14 @@
 import type { Database } from '@funmagic/database/client'
 import { createServer, type HttpServer, type ServerOptions } from '@funmagic/runtime/http-server'
+import { nameAllFaults } from '@funmagic/runtime/validation'
 import { registerRateLimits } from '@funmagic/session/limit-requests'
 import type { RateLimits } from '@funmagic/session/rate-limits'
 import { registerSession, type SessionPluginOptions } from '@funmagic/session/require-user'
 import type { Events } from './events.ts'
 import type { Passwords } from './password.ts'
 import { getSession } from './routes/get-session.ts'
+import { listAdminEvents } from './routes/list-admin-events.ts'
+import { changeSettings, getSettings } from './routes/rate-limit-settings.ts'
 import { signIn } from './routes/sign-in.ts'
 import { signOut } from './routes/sign-out.ts'
 import { signUp } from './routes/sign-up.ts'
@@ -18,6 +21,7 @@ export interface AuthDeps {
   readonly passwords: Passwords
   readonly bonusCredits: number
   readonly events: Events
+  readonly forgetSettings: () => Promise<void>
 }
 
 export async function buildApp(deps: AuthDeps): Promise<HttpServer> {
@@ -40,6 +44,17 @@ export async function buildApp(deps: AuthDeps): Promise<HttpServer> {
     await accounts.register(signIn, { database, passwords, session, events })
     await accounts.register(getSession)
     await accounts.register(signOut, { session, events })
+  })
+
+  await app.register(async operators => {
+    operators.addHook('onRequest', async (_request, reply) => {
+      reply.header('cache-control', 'no-store')
+    })
+    nameAllFaults(operators)
+    const settings = { database, events, forgetSettings: deps.forgetSettings }
+    await operators.register(getSettings, settings)
+    await operators.register(changeSettings, settings)
+    await operators.register(listAdminEvents, { database })
   })
   return httpServer
 }

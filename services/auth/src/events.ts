@@ -15,6 +15,7 @@ export interface Events {
   signedUp(actor: Actor): void
   signInAttempted(outcome: SignInOutcome, actor: Actor): void
   signedOut(actor: Actor): void
+  settingsChanged(actor: Actor): void
   sessionsExpired(count: number): void
   expiryFailed(error: unknown): void
   connectionFailed(part: 'postgres' | 'redis', error: unknown): void
@@ -26,6 +27,11 @@ export function createEvents(metrics: Metrics, logger: Logger): Events {
   const signIns = count('auth_sign_ins_total', 'Attempts to sign in.', 'outcome')
   const signOuts = count('auth_sign_outs_total', 'Sessions ended by their user.')
   const expired = count('auth_sessions_expired_total', 'Ended sessions that were cleared away.')
+  const changes = count(
+    'admin_changes_total',
+    'What operators changed; admin_events has who and what.',
+    'action',
+  )
   const failures = count(
     'connection_failures_total',
     'Connections that broke outside a request.',
@@ -43,6 +49,10 @@ export function createEvents(metrics: Metrics, logger: Logger): Events {
     signedOut: actor => {
       signOuts.inc()
       logger.info(actor, 'user signed out')
+    },
+    settingsChanged: actor => {
+      changes.inc({ action: 'settings.updated' })
+      logger.info(actor, 'rate limits changed by an operator')
     },
     sessionsExpired: sessions => {
       expired.inc(sessions)

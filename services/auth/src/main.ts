@@ -6,6 +6,7 @@ import { createLogger } from '@funmagic/runtime/logger'
 import { createMetrics } from '@funmagic/runtime/metrics'
 import { openRedis } from '@funmagic/runtime/redis'
 import { sessionCookie } from '@funmagic/session/cookie'
+import { forgetRateLimitSettings } from '@funmagic/session/rate-limit-settings'
 import { createRateLimits } from '@funmagic/session/rate-limits'
 import { createSessions } from '@funmagic/session/session'
 import { buildApp } from './app.ts'
@@ -44,6 +45,8 @@ await run('auth', async (environment, lifecycle) => {
     passwords: await createPasswords(),
     bonusCredits: config.signUp.bonusCredits,
     events,
+    // Without Redis no process finds old limits there either.
+    forgetSettings: () => forgetRateLimitSettings(redis).catch(onError),
   })
   const stopExpiring = startExpiringSessions({ sessions, events })
   lifecycle.onStop('session expiry', async () => stopExpiring())

@@ -4,6 +4,7 @@ import { createTestDatabase } from '@funmagic/database/testing'
 import { createLogger } from '@funmagic/runtime/logger'
 import { createMetrics } from '@funmagic/runtime/metrics'
 import { sessionCookie } from '@funmagic/session/cookie'
+import { forgetRateLimitSettings } from '@funmagic/session/rate-limit-settings'
 import { createRateLimits, type RateLimitProfile } from '@funmagic/session/rate-limits'
 import { createSessions } from '@funmagic/session/session'
 import { Redis } from 'ioredis'
@@ -46,6 +47,7 @@ export async function startAuthApp(t: Teardown, options: { profile?: RateLimitPr
     passwords: await createPasswords(),
     bonusCredits: 100,
     events: createEvents(metrics, logger),
+    forgetSettings: () => forgetRateLimitSettings(redis),
   })
   t.teardown(async () => {
     await app.close()

@@ -8,6 +8,8 @@ import {
   requireUser,
   type SessionPluginOptions,
 } from '@funmagic/session/require-user'
+import type { AdminDeps } from './admin/changes.ts'
+import { adminRoutes } from './admin/admin-routes.ts'
 import type { OrderDeps } from './orders.ts'
 import { askQuote } from './routes/ask-quote.ts'
 import { cancelTask } from './routes/cancel-task.ts'
@@ -17,7 +19,6 @@ import { listTasks } from './routes/list-tasks.ts'
 import { listTools } from './routes/list-tools.ts'
 import { submitTask, type SubmissionDeps } from './routes/submit-task.ts'
 import { createTaskViews } from './task-views.ts'
-import type { TaskWaits } from './task-waits.ts'
 
 export interface GatewayDeps {
   readonly server: Omit<ServerOptions, 'service' | 'title' | 'description'>
@@ -27,11 +28,11 @@ export interface GatewayDeps {
   readonly links: AssetLinks
   readonly orders: Pick<OrderDeps, 'quotes' | 'timeouts'>
   readonly submission: SubmissionDeps
-  readonly waits: Pick<TaskWaits, 'untilEnded'>
+  readonly admin: Omit<AdminDeps, 'database' | 'events'>
 }
 
 export async function buildApp(deps: GatewayDeps): Promise<HttpServer> {
-  const { database, links, submission, waits } = deps
+  const { database, links, submission } = deps
   const httpServer = await createServer({
     ...deps.server,
     service: 'task-gateway',
@@ -54,10 +55,11 @@ export async function buildApp(deps: GatewayDeps): Promise<HttpServer> {
     // Before the body is read: a stranger learns nothing about what is wrong with it.
     signedIn.addHook('onRequest', requireUser)
     await signedIn.register(askQuote, { orders })
-    await signedIn.register(submitTask, { orders, waits, taskViews, ...submission })
+    await signedIn.register(submitTask, { orders, taskViews, ...submission })
     await signedIn.register(listTasks, { database, taskViews })
     await signedIn.register(getTask, { database, taskViews })
     await signedIn.register(cancelTask, { database, taskViews, announcer, events })
   })
+  await app.register(adminRoutes, { database, events, ...deps.admin })
   return httpServer
 }

@@ -117,6 +117,15 @@ export const GatewayConfig = Type.Object({
     }),
     { env: 'SECRET_KEY', secret: true },
   ),
+  simulatorsUrl: Type.Optional(
+    setting(
+      Type.String({
+        pattern: '^https?://',
+        description: 'Origin that a provider may have besides public https: the simulators’',
+      }),
+      { env: 'PROVIDER_SIMULATORS_URL' },
+    ),
+  ),
   tasks: TaskSettings,
   dispatch: DispatchSettings,
   sweep: SweepSettings,

@@ -29,8 +29,17 @@ export interface Events {
   backlogSampled(backlog: { unsent: number; oldestAgeMs: number }): void
   queueSampled(queue: string, counts: QueueCounts): void
   sampleFailed(part: 'outbox' | 'queue', error: unknown): void
+  adminChanged(change: AdminChanged): void
   announcementFailed(error: unknown, userId: string): void
   connectionFailed(part: 'postgres' | 'redis-cache' | 'redis-queue', error: unknown): void
+}
+
+/** A change by an operator; what it was is in the audit. */
+export interface AdminChanged {
+  readonly action: string
+  readonly subjectId: string
+  readonly actorId: string
+  readonly requestId: string
 }
 
 export function createEvents(metrics: Metrics, logger: Logger): Events {
@@ -40,6 +49,7 @@ export function createEvents(metrics: Metrics, logger: Logger): Events {
     ...createSweepEvents(metrics, logger),
     ...createSampleEvents(metrics, logger),
     ...createFailureEvents(metrics, logger),
+    ...createAdminEvents(metrics, logger),
   }
 }
 
@@ -216,6 +226,21 @@ function createFailureEvents(
       if (performance.now() - (loggedAtMs.get(part) ?? -Infinity) < quietMs) return
       loggedAtMs.set(part, performance.now())
       logger.warn({ err: error, part }, 'connection failed')
+    },
+  }
+}
+
+function createAdminEvents({ registry }: Metrics, logger: Logger): Pick<Events, 'adminChanged'> {
+  const changes = new Counter({
+    name: 'admin_changes_total',
+    help: 'What operators changed; admin_events has who and what.',
+    labelNames: ['action'] as const,
+    registers: [registry],
+  })
+  return {
+    adminChanged: change => {
+      changes.inc({ action: change.action })
+      logger.info({ ...change }, 'changed by an operator')
     },
   }
 }

@@ -2,6 +2,8 @@ import { createAssetLinks } from '@funmagic/asset/resolve-url'
 import { openDatabase, type Database } from '@funmagic/database/client'
 import { sql } from '@funmagic/database/sql'
 import { balanceOf } from '@funmagic/ledger/accounts'
+import { openCredentials } from '@funmagic/provider/credentials'
+import { forgetLimits } from '@funmagic/provider/limiter'
 import { loadConfig } from '@funmagic/runtime/config'
 import { run, type Lifecycle } from '@funmagic/runtime/lifecycle'
 import { createLogger } from '@funmagic/runtime/logger'
@@ -60,14 +62,32 @@ await run('task-gateway', async (environment, lifecycle) => {
     database,
     links: createAssetLinks(config.cdn),
     orders: { quotes: createQuotes(config.secretKey), timeouts: config.tasks },
-    waits,
-    submission: { dispatcher, announcer, events },
+    admin: {
+      credentials: await openCredentials(config.secretKey),
+      cdnUrl: config.cdn.cdnUrl,
+      simulatorsUrl: config.simulatorsUrl,
+      forgetLimits: openForgetting(config, events, lifecycle),
+    },
+    submission: { dispatcher, announcer, events, waits },
   })
   await app.listen({ host: config.http.host, port: config.http.port })
   lifecycle.onStop('server', drain)
   // Before the server drains: whoever waits is answered, and comes back to another copy.
   lifecycle.onStop('waits', () => waits.close())
 })
+
+/** The limits come with the next call anyway; without Redis that is soon enough. */
+function openForgetting(
+  config: GatewayConfig,
+  events: Events,
+  lifecycle: Lifecycle,
+): (scope: 'web' | 'admin', providerId: string) => Promise<void> {
+  const onError = (error: unknown) => events.connectionFailed('redis-queue', error)
+  const { url } = config.redisQueue
+  const redis = openRedis({ url, role: 'cache', name: 'task-gateway-limits', onError })
+  lifecycle.onStop('limits connection', async () => redis.disconnect())
+  return (scope, providerId) => forgetLimits(redis, scope, providerId).catch(onError)
+}
 
 /** A connection of its own to Redis: one that subscribes can do nothing else. */
 function openWaits(

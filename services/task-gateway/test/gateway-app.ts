@@ -48,6 +48,7 @@ export async function openGateway(t: Teardown, profile: RateLimitProfile = 'deve
   const announcer = createAnnouncer({ database, redis, events })
   const nudges = { count: 0 }
   const clock = { aheadMs: 0 }
+  const forgotten: string[] = []
   const { waits, listening } = openWaits(database)
   const { app } = await buildApp({
     server: { logger, metrics, http: httpSettings, health: {} },
@@ -57,19 +58,18 @@ export async function openGateway(t: Teardown, profile: RateLimitProfile = 'deve
     },
     limits: createRateLimits({ database, redis, profile }),
     database,
-    links: createAssetLinks({
-      cdnUrl,
-      privateCdnUrl,
-      keyPairId: 'K2TEST',
-      privateKey: newPrivateKey(),
-      windowSeconds: 300,
-    }),
+    links: openLinks(),
     orders: {
       quotes: createQuotes('a secret of this test only', () => Date.now() + clock.aheadMs),
       timeouts: { stepDefaultSeconds: 300, queueAllowanceSeconds: 600 },
     },
-    waits,
-    submission: { dispatcher: { nudge: () => void (nudges.count += 1) }, announcer, events },
+    admin: {
+      credentials: await openCredentials('a secret of this test only'),
+      cdnUrl,
+      simulatorsUrl: 'http://127.0.0.1:9',
+      forgetLimits: async (scope, providerId) => void forgotten.push(`${scope} ${providerId}`),
+    },
+    submission: { dispatcher: { nudge: () => void (nudges.count += 1) }, announcer, events, waits },
   })
   t.teardown(async () => {
     await app.close()
@@ -85,9 +85,16 @@ export async function openGateway(t: Teardown, profile: RateLimitProfile = 'deve
     announcer,
     nudges,
     clock,
+    forgotten,
     waits,
     tools: await addTools(database),
   }
+}
+
+function openLinks() {
+  const keyPairId = 'K2TEST'
+  const privateKey = newPrivateKey()
+  return createAssetLinks({ cdnUrl, privateCdnUrl, keyPairId, privateKey, windowSeconds: 300 })
 }
 
 /** As main.ts opens them, but for three requests at once. */

@@ -21,11 +21,11 @@ export interface SubmissionDeps {
   readonly dispatcher: Pick<Dispatcher, 'nudge'>
   readonly announcer: Announcer
   readonly events: Events
+  readonly waits: Pick<TaskWaits, 'untilEnded'>
 }
 
 interface SubmitTaskDeps extends SubmissionDeps {
   readonly orders: OrderDeps
-  readonly waits: Pick<TaskWaits, 'untilEnded'>
   readonly taskViews: TaskViews
 }
 
