@@ -30,6 +30,10 @@ const doors: readonly { vendor: RegExp; open: readonly string[] }[] = [
       'libs/simulators/test/',
     ],
   },
+  {
+    vendor: /^stripe$/,
+    open: ['services/credit/src/stripe/', 'services/credit/test/', 'libs/simulators/test/'],
+  },
   { vendor: /^(@prisma\/.+|prisma|pg)$/, open: ['libs/database/'] },
   { vendor: /^(pino|@opentelemetry\/.+)$/, open: ['libs/runtime/'] },
   { vendor: /^@node-rs\/argon2$/, open: ['services/auth/'] },

@@ -49,6 +49,8 @@ export const BalanceEvent = Type.Object({
   type: Type.Literal('balance'),
   balance: Type.Integer(),
   reservedBalance: Type.Integer(),
+  /** Only in the one event that tells that the balance has fallen below so many credits. */
+  lowThreshold: Type.Optional(Type.Integer()),
 })
 export type BalanceEvent = Static<typeof BalanceEvent>
 

@@ -42,6 +42,20 @@ export async function balanceOf(database: Queryable, userId: UserId): Promise<Ba
   return rows[0] ?? emptyBalance
 }
 
+/** The account with what operators see beside the balance: grants and debts; if there is one. */
+export async function findAccount(
+  database: Queryable,
+  userId: UserId,
+): Promise<(Balance & { grantedBalance: number; debt: number }) | undefined> {
+  const { rows } = await database.query<Balance & { grantedBalance: number; debt: number }>(sql`
+    SELECT balance, reserved_balance AS "reservedBalance", lifetime_earned AS "lifetimeEarned",
+      lifetime_spent AS "lifetimeSpent", lifetime_purchased AS "lifetimePurchased",
+      granted_balance AS "grantedBalance", debt
+    FROM credits WHERE user_id = ${userId}
+  `)
+  return rows[0]
+}
+
 const emptyBalance: Balance = {
   balance: 0,
   reservedBalance: 0,

@@ -104,19 +104,36 @@ async function readPurchased(
   userId: UserId,
 ): Promise<number> {
   if (deps.lifetimePurchasedOf === undefined) return 0
-  const key = `rate_limit_tier:${userId}`
+  const key = tierKey(userId)
   const cached = await link.attempt(redis => redis.get(key))
   if (cached === undefined) return 0
   if (cached !== null) return Number(cached)
   try {
     const purchased = await deps.lifetimePurchasedOf(userId)
-    await link.attempt(redis => redis.set(key, purchased, 'EX', cachedSeconds))
+    // Never over what rememberPurchased wrote meanwhile, which is newer than what was read here.
+    await link.attempt(redis => redis.set(key, purchased, 'EX', cachedSeconds, 'NX'))
     return purchased
   } catch (error) {
     // Postgres is away: the lowest tier holds for this request.
     deps.onError?.(error)
     return 0
   }
+}
+
+/**
+ * Lets the user's tier follow a purchase or a refund at once (TR15), for every process that limits.
+ * Call it after the commit, with what Postgres has; throws when Redis is away: then the old tier
+ * holds for five minutes at most.
+ */
+export async function rememberPurchased(
+  redis: Redis,
+  user: { readonly userId: UserId; readonly lifetimePurchased: number },
+): Promise<void> {
+  await redis.set(tierKey(user.userId), user.lifetimePurchased, 'EX', cachedSeconds)
+}
+
+function tierKey(userId: UserId): string {
+  return `rate_limit_tier:${userId}`
 }
 
 function multiplierOf(settings: RateLimitSettings, purchased: number): number {

@@ -55,6 +55,7 @@ export async function publishBalance(
     type: 'balance',
     balance: balance.balance,
     reservedBalance: balance.reservedBalance,
+    ...(balance.lowThreshold !== undefined && { lowThreshold: balance.lowThreshold }),
   }
   return append(redis, { ...userPlace(userId), userEvent: JSON.stringify(event) })
 }

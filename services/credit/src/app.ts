@@ -1,5 +1,4 @@
 import type { Database } from '@funmagic/database/client'
-import type { Entry } from '@funmagic/ledger/entries'
 import { createServer, type HttpServer, type ServerOptions } from '@funmagic/runtime/http-server'
 import { registerRateLimits } from '@funmagic/session/limit-requests'
 import type { RateLimits } from '@funmagic/session/rate-limits'
@@ -9,23 +8,37 @@ import {
   requireUser,
   type SessionPluginOptions,
 } from '@funmagic/session/require-user'
+import type { Announcer } from './announce-credits.ts'
 import type { Events } from './events.ts'
 import { adjustCredits } from './routes/adjust-credits.ts'
+import { decideAdjustments } from './routes/decide-adjustments.ts'
 import { getBalance } from './routes/get-balance.ts'
+import { grantCredits } from './routes/grant-credits.ts'
+import { listAdjustments } from './routes/list-adjustments.ts'
+import { listGrants } from './routes/list-grants.ts'
 import { listPackages } from './routes/list-packages.ts'
+import { listPayments } from './routes/list-payments.ts'
 import { listTransactions } from './routes/list-transactions.ts'
+import { paymentEvents } from './routes/payment-events.ts'
+import { readAccounts } from './routes/read-accounts.ts'
+import { startCheckout } from './routes/start-checkout.ts'
+import { stripeWebhook } from './routes/stripe-webhook.ts'
+import type { PaymentProvider } from './stripe/stripe-payments.ts'
 
 export interface CreditDeps {
   readonly server: Omit<ServerOptions, 'service' | 'title' | 'description'>
   readonly session: SessionPluginOptions
   readonly limits: RateLimits
   readonly database: Database
-  readonly announceBalance: (entry: Entry) => void
+  readonly announcer: Announcer
   readonly events: Events
+  /** Without it nobody can buy anything. */
+  readonly payments: PaymentProvider | undefined
+  readonly aloneCreditsMax: number
 }
 
 export async function buildApp(deps: CreditDeps): Promise<HttpServer> {
-  const { database, announceBalance, events } = deps
+  const { database, announcer, events, payments, aloneCreditsMax } = deps
   const httpServer = await createServer({
     ...deps.server,
     service: 'credit',
@@ -37,16 +50,30 @@ export async function buildApp(deps: CreditDeps): Promise<HttpServer> {
   await app.register(registerRateLimits, { limits: deps.limits })
 
   await app.register(listPackages, { database })
+  await app.register(stripeWebhook, { database, announcer, events, payments })
 
   await app.register(async signedIn => {
     signedIn.addHook('onRequest', requireUser)
     await signedIn.register(getBalance, { database })
     await signedIn.register(listTransactions, { database })
+    await signedIn.register(listGrants, { database })
+    await signedIn.register(listPayments, { database })
+    await signedIn.register(startCheckout, { database, payments })
+  })
+
+  await app.register(async admins => {
+    admins.addHook('onRequest', requireRole('admin'))
+    await admins.register(readAccounts, { database })
   })
 
   await app.register(async superAdmins => {
     superAdmins.addHook('onRequest', requireRole('super_admin'))
-    await superAdmins.register(adjustCredits, { database, announceBalance, events })
+    const operators = { database, announcer, events, aloneCreditsMax }
+    await superAdmins.register(adjustCredits, operators)
+    await superAdmins.register(grantCredits, operators)
+    await superAdmins.register(listAdjustments, { database })
+    await superAdmins.register(decideAdjustments, operators)
+    await superAdmins.register(paymentEvents, { database, announcer, events })
   })
   return httpServer
 }

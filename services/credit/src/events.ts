@@ -1,4 +1,6 @@
+import type { Adjustment } from '@funmagic/ledger/adjustments'
 import type { Entry } from '@funmagic/ledger/entries'
+import type { Application } from '@funmagic/ledger/payment-events'
 import type { Logger } from '@funmagic/runtime/logger'
 import type { Metrics } from '@funmagic/runtime/metrics'
 import { Counter } from 'prom-client'
@@ -6,6 +8,11 @@ import { Counter } from 'prom-client'
 /** What happens in this service that operators want to know of: a counter and a line each. */
 export interface Events {
   creditsAdjusted(entry: Entry, requestId: string): void
+  adjustmentRequested(adjustment: Adjustment, requestId: string): void
+  adjustmentDecided(adjustment: Adjustment, requestId: string): void
+  creditsExpired(entry: Entry): void
+  paymentEventTaken(event: { id: string; type: string }, application: Application): void
+  sweepFailed(step: string, error: unknown): void
   announcementFailed(error: unknown, userId: string): void
   connectionFailed(part: 'postgres' | 'redis', error: unknown): void
 }
@@ -13,11 +20,41 @@ export interface Events {
 const quietMs = 10_000
 
 export function createEvents(metrics: Metrics, logger: Logger): Events {
+  const counters = createCounters(metrics)
+  return { ...eventsOfBooks(counters, logger), ...eventsOfParts(counters, logger) }
+}
+
+type Counters = ReturnType<typeof createCounters>
+
+function createCounters(metrics: Metrics) {
   const registers = [metrics.registry]
   const adjustments = new Counter({
     name: 'credit_adjustments_total',
     help: 'Manual adjustments of credits.',
     labelNames: ['direction'] as const,
+    registers,
+  })
+  const decisions = new Counter({
+    name: 'credit_adjustments_decided_total',
+    help: 'Large adjustments by what a second operator said.',
+    labelNames: ['state'] as const,
+    registers,
+  })
+  const expired = new Counter({
+    name: 'credits_expired_total',
+    help: 'Credits of grants that expired.',
+    registers,
+  })
+  const paymentEvents = new Counter({
+    name: 'payment_events_total',
+    help: 'Events of the payment provider by what became of them.',
+    labelNames: ['state'] as const,
+    registers,
+  })
+  const sweepFailures = new Counter({
+    name: 'credit_sweep_failures_total',
+    help: 'Steps of the sweep of credits that failed.',
+    labelNames: ['step'] as const,
     registers,
   })
   const lostAnnouncements = new Counter({
@@ -31,19 +68,68 @@ export function createEvents(metrics: Metrics, logger: Logger): Events {
     labelNames: ['part'] as const,
     registers,
   })
-  const loggedAtMs = new Map<string, number>()
+  return {
+    adjustments,
+    decisions,
+    expired,
+    paymentEvents,
+    sweepFailures,
+    lostAnnouncements,
+    failures,
+  }
+}
+
+type BookEvents = Omit<Events, 'sweepFailed' | 'announcementFailed' | 'connectionFailed'>
+
+function eventsOfBooks(counters: Counters, logger: Logger): BookEvents {
   return {
     creditsAdjusted: (entry, requestId) => {
-      adjustments.inc({ direction: entry.amount > 0 ? 'added' : 'taken' })
+      counters.adjustments.inc({ direction: entry.amount > 0 ? 'added' : 'taken' })
       const { id: entryId, userId, actorId, amount } = entry
       logger.info({ requestId, entryId, userId, actorId, amount }, 'credits adjusted')
     },
+    adjustmentRequested: (adjustment, requestId) => {
+      const { id: adjustmentId, userId, requestedBy, amount } = adjustment
+      const line = { requestId, adjustmentId, userId, requestedBy, amount }
+      logger.info(line, 'adjustment waits for a second operator')
+    },
+    adjustmentDecided: (adjustment, requestId) => {
+      const { id: adjustmentId, state, userId, decidedBy, amount } = adjustment
+      counters.decisions.inc({ state })
+      logger.info(
+        { requestId, adjustmentId, state, userId, decidedBy, amount },
+        'adjustment decided',
+      )
+    },
+    creditsExpired: ({ id: entryId, userId, amount }) => {
+      counters.expired.inc(-amount)
+      logger.info({ entryId, userId, amount }, 'credits expired')
+    },
+    paymentEventTaken: ({ id, type }, { state, userId, payment, error }) => {
+      counters.paymentEvents.inc({ state })
+      const line = { paymentEventId: id, type, state, userId, paymentId: payment?.id }
+      if (error === undefined) logger.info(line, 'payment event taken')
+      else logger.error({ ...line, err: error }, 'payment event failed')
+    },
+  }
+}
+
+function eventsOfParts(
+  counters: Counters,
+  logger: Logger,
+): Pick<Events, 'sweepFailed' | 'announcementFailed' | 'connectionFailed'> {
+  const loggedAtMs = new Map<string, number>()
+  return {
+    sweepFailed: (step, error) => {
+      counters.sweepFailures.inc({ step })
+      logger.warn({ err: error, step }, 'sweep of credits failed')
+    },
     announcementFailed: (error, userId) => {
-      lostAnnouncements.inc()
+      counters.lostAnnouncements.inc()
       logger.warn({ err: error, userId }, 'balance not pushed')
     },
     connectionFailed: (part, error) => {
-      failures.inc({ part })
+      counters.failures.inc({ part })
       // A client that reconnects fails several times a second: one line in a while says it.
       if (performance.now() - (loggedAtMs.get(part) ?? -Infinity) < quietMs) return
       loggedAtMs.set(part, performance.now())

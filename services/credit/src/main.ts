@@ -1,22 +1,30 @@
 import { openDatabase } from '@funmagic/database/client'
 import { sql } from '@funmagic/database/sql'
 import { balanceOf } from '@funmagic/ledger/accounts'
-import { loadConfig } from '@funmagic/runtime/config'
+import { ConfigError, loadConfig } from '@funmagic/runtime/config'
 import { run } from '@funmagic/runtime/lifecycle'
 import { createLogger } from '@funmagic/runtime/logger'
 import { createMetrics } from '@funmagic/runtime/metrics'
 import { openRedis } from '@funmagic/runtime/redis'
+import { Repeat } from '@funmagic/runtime/repeat'
 import { sessionCookie } from '@funmagic/session/cookie'
 import { createRateLimits } from '@funmagic/session/rate-limits'
 import { createSessions } from '@funmagic/session/session'
-import { createBalanceAnnouncer } from './announce-balance.ts'
+import type { Static } from 'typebox'
+import { createAnnouncer } from './announce-credits.ts'
 import { buildApp } from './app.ts'
 import { CreditConfig } from './config.ts'
 import { createEvents } from './events.ts'
+import { sweepCredits } from './jobs/sweep-credits.ts'
+import { openStripe, type PaymentProvider } from './stripe/stripe-payments.ts'
 
 await run('credit', async (environment, lifecycle) => {
   const config = loadConfig(CreditConfig, environment)
+  const payments = openPayments(config)
   const logger = createLogger('credit', config.log.level)
+  if (payments === undefined) {
+    logger.warn({}, 'STRIPE_SECRET_KEY is not set: credits cannot be bought (PAYMENTS_UNAVAILABLE)')
+  }
   const metrics = createMetrics('credit')
   const events = createEvents(metrics, logger)
 
@@ -35,6 +43,7 @@ await run('credit', async (environment, lifecycle) => {
   })
   lifecycle.onStop('redis', async () => redis.disconnect())
 
+  const announcer = createAnnouncer({ database, redis, events })
   const { app, drain } = await buildApp({
     server: {
       logger,
@@ -54,9 +63,24 @@ await run('credit', async (environment, lifecycle) => {
       onError: onCacheError,
     }),
     database,
-    announceBalance: createBalanceAnnouncer(redis, events),
+    announcer,
     events,
+    payments,
+    aloneCreditsMax: config.books.aloneCreditsMax,
   })
+  const parts = { database, announcer, events, payments }
+  const sweeper = new Repeat(config.books.sweepMs, () => sweepCredits(parts))
+  lifecycle.onStop('sweeper', () => sweeper[Symbol.asyncDispose]())
   await app.listen({ host: config.http.host, port: config.http.port })
   lifecycle.onStop('server', drain)
 })
+
+/** One of the two keys without the other is a fault: money would be taken and never credited. */
+function openPayments(config: Static<typeof CreditConfig>): PaymentProvider | undefined {
+  const { secretKey, webhookSecret, apiUrl } = config.stripe
+  if (secretKey === undefined) return undefined
+  if (webhookSecret === undefined) {
+    throw new ConfigError(['STRIPE_WEBHOOK_SECRET is not set: it goes with STRIPE_SECRET_KEY'])
+  }
+  return openStripe({ secretKey, webhookSecret, apiUrl, ...config.checkout })
+}

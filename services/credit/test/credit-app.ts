@@ -9,9 +9,10 @@ import { sessionCookie } from '@funmagic/session/cookie'
 import { createRateLimits } from '@funmagic/session/rate-limits'
 import { createSessions } from '@funmagic/session/session'
 import { createTestUser, type TestUser } from '@funmagic/session/testing'
-import { createBalanceAnnouncer } from '../src/announce-balance.ts'
+import { createAnnouncer } from '../src/announce-credits.ts'
 import { buildApp } from '../src/app.ts'
 import { createEvents } from '../src/events.ts'
+import type { PaymentProvider } from '../src/stripe/stripe-payments.ts'
 
 interface Teardown {
   teardown(work: () => unknown): void
@@ -19,8 +20,13 @@ interface Teardown {
 
 type Role = NonNullable<Parameters<typeof createTestUser>[1]>['role']
 
+export const aloneCreditsMax = 1_000
+
 /** The service on a database of its own. */
-export async function openCreditApp(t: Teardown) {
+export async function openCreditApp(
+  t: Teardown,
+  options: { readonly payments?: PaymentProvider } = {},
+) {
   const { database } = await createTestDatabase(t)
   const redis = openRedis({
     url: process.env['REDIS_CACHE_URL'] ?? '',
@@ -31,6 +37,8 @@ export async function openCreditApp(t: Teardown) {
   const logger = createLogger('credit', 'silent')
   const metrics = createMetrics('credit')
   const events = createEvents(metrics, logger)
+  const announcer = createAnnouncer({ database, redis, events })
+  const { payments } = options
   const { app } = await buildApp({
     server: {
       logger,
@@ -50,8 +58,10 @@ export async function openCreditApp(t: Teardown) {
     },
     limits: createRateLimits({ database, redis, profile: 'development' }),
     database,
-    announceBalance: createBalanceAnnouncer(redis, events),
+    announcer,
     events,
+    payments,
+    aloneCreditsMax,
   })
   t.teardown(async () => {
     await app.close()
@@ -66,15 +76,15 @@ export async function openCreditApp(t: Teardown) {
     return user
   }
 
-  return { app, database, redis, metrics, addUser }
+  return { app, database, redis, metrics, announcer, events, addUser }
 }
 
-/** Waits until the condition holds, at most ten seconds. */
+/** Waits until the condition holds, at most twenty seconds. */
 export async function until(condition: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 10_000
+  const deadline = performance.now() + 20_000
   while (performance.now() < deadline) {
     if (await condition()) return
     await wait(10)
   }
-  throw new Error(`still not so after 10 s: ${condition.toString()}`)
+  throw new Error(`still not so after 20 s: ${condition.toString()}`)
 }

@@ -1,17 +1,17 @@
-import { createHash } from 'node:crypto'
 import { CreditTransactionView } from '@funmagic/contract/credit'
-import { Id, newId, type UserId } from '@funmagic/contract/ids'
+import { AdjustmentView } from '@funmagic/contract/credit-admin'
+import { Id } from '@funmagic/contract/ids'
 import { AppError, problems } from '@funmagic/contract/problem'
-import type { Database } from '@funmagic/database/client'
 import { inTransaction } from '@funmagic/database/transaction'
 import { entryCreditsMax } from '@funmagic/ledger/credits'
-import { postEntry, type Entry } from '@funmagic/ledger/entries'
+import { requestAdjustment } from '@funmagic/ledger/adjustments'
+import { postEntry } from '@funmagic/ledger/entries'
 import type { RoutePlugin } from '@funmagic/runtime/http-server'
 import { IdempotencyHeaders } from '@funmagic/runtime/idempotency'
 import { userOf } from '@funmagic/session/require-user'
 import Type from 'typebox'
-import type { Events } from '../events.ts'
-import { toTransactionView } from '../transaction-view.ts'
+import { operationOf, Reason, type OperatorDeps } from '../operator.ts'
+import { toAdjustmentView, toTransactionView } from '../views.ts'
 
 const AdjustCredits = Type.Object(
   {
@@ -23,28 +23,16 @@ const AdjustCredits = Type.Object(
       description: 'Credits to add; negative to take away',
       examples: [50],
     }),
-    reason: Type.String({
-      minLength: 1,
-      maxLength: 500,
-      pattern: '\\S',
-      description: 'Shown to the user in the history',
-      examples: ['Goodwill for a failed batch'],
-    }),
+    reason: Reason,
   },
   { additionalProperties: false },
 )
 
-interface AdjustCreditsDeps {
-  readonly database: Database
-  readonly events: Events
-  readonly announceBalance: (entry: Entry) => void
-}
-
 /**
- * Who did it stands in the ledger beside what was done (C9): the entry carries the operator's id,
- * and its reference is bound to the operator, so that two operators' keys never meet.
+ * Who did it stands in the ledger beside what was done (C9): the entry carries the operator's id.
+ * What is beyond the limit of one operator is only asked for, and answers 202.
  */
-export const adjustCredits: RoutePlugin<AdjustCreditsDeps> = async (app, deps) => {
+export const adjustCredits: RoutePlugin<OperatorDeps> = async (app, deps) => {
   app.post(
     '/api/admin/credits/adjust',
     {
@@ -54,6 +42,7 @@ export const adjustCredits: RoutePlugin<AdjustCreditsDeps> = async (app, deps) =
         body: AdjustCredits,
         response: {
           200: Type.Object({ transaction: CreditTransactionView }),
+          202: Type.Object({ adjustment: AdjustmentView }),
           ...problems(
             'VALIDATION_FAILED',
             'INVALID_IDEMPOTENCY_KEY',
@@ -66,16 +55,23 @@ export const adjustCredits: RoutePlugin<AdjustCreditsDeps> = async (app, deps) =
         },
       },
     },
-    async request => {
+    async (request, reply) => {
       const { userId, amount, reason } = request.body
-      const actorId = userOf(request).id
+      const { actorId, referenceId } = operationOf(request, userOf(request).id)
 
+      if (Math.abs(amount) > deps.aloneCreditsMax) {
+        const asked = { userId, amount, reason, requestedBy: actorId, referenceId }
+        const adjustment = await inTransaction(deps.database, tx => requestAdjustment(tx, asked))
+        deps.events.adjustmentRequested(adjustment, request.id)
+        reply.code(202)
+        return { adjustment: toAdjustmentView(adjustment) }
+      }
       const posting = await inTransaction(deps.database, tx =>
         postEntry(tx, {
           userId,
           type: 'admin_adjust',
           amount,
-          referenceId: referenceOf(actorId, request.headers['idempotency-key']),
+          referenceId,
           actorId,
           description: reason,
         }),
@@ -85,15 +81,9 @@ export const adjustCredits: RoutePlugin<AdjustCreditsDeps> = async (app, deps) =
 
       if (posting.kind === 'posted') {
         deps.events.creditsAdjusted(entry, request.id)
-        deps.announceBalance(entry)
+        void deps.announcer.creditsChanged(userId)
       }
       return { transaction: toTransactionView(entry) }
     },
   )
-}
-
-/** A key may be as long as the column by itself, so its hash stands for it. */
-function referenceOf(actorId: UserId, key: string | undefined): string {
-  if (key === undefined) return `adjust:${newId()}`
-  return `adjust:${actorId}:${createHash('sha256').update(key).digest('hex')}`
 }

@@ -1,4 +1,4 @@
-import { CreditTransactionView } from '@funmagic/contract/credit'
+import { CreditTransactionView, creditTransactionTypes } from '@funmagic/contract/credit'
 import { Page, pageQuery, readPage } from '@funmagic/contract/page'
 import { problems } from '@funmagic/contract/problem'
 import type { Database } from '@funmagic/database/client'
@@ -6,9 +6,12 @@ import { listEntries } from '@funmagic/ledger/entries'
 import type { RoutePlugin } from '@funmagic/runtime/http-server'
 import { userOf } from '@funmagic/session/require-user'
 import Type from 'typebox'
-import { toTransactionView } from '../transaction-view.ts'
+import { toTransactionView } from '../views.ts'
 
-const ListTransactionsQuery = Type.Object(pageQuery, { additionalProperties: false })
+const ListTransactionsQuery = Type.Object(
+  { ...pageQuery, type: Type.Optional(Type.Enum(creditTransactionTypes)) },
+  { additionalProperties: false },
+)
 
 export const listTransactions: RoutePlugin<{ database: Database }> = async (app, { database }) => {
   app.get(
@@ -24,7 +27,8 @@ export const listTransactions: RoutePlugin<{ database: Database }> = async (app,
       },
     },
     async request => {
-      const page = await listEntries(database, userOf(request).id, readPage(request.query))
+      const place = { ...readPage(request.query), type: request.query.type }
+      const page = await listEntries(database, userOf(request).id, place)
       return { items: page.items.map(toTransactionView), nextCursor: page.nextCursor }
     },
   )
