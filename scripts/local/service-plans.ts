@@ -70,6 +70,8 @@ export function servicePart(context: PlanContext, name: ServiceName): Part {
       SECRET_KEY: secrets.secretKey,
       // Plain HTTP on loopback.
       COOKIE_SECURE: 'false',
+      // Cookies know no ports: the one host of a laptop is the API and the private CDN.
+      GALLERY_COOKIE_DOMAIN: host,
       CDN_URL: addressOf(ports, 'cdn'),
       PRIVATE_CDN_URL: addressOf(ports, 'privateCdn'),
       CLOUDFRONT_KEY_PAIR_ID: secrets.cloudFront.id,

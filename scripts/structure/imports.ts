@@ -20,6 +20,7 @@ const doors: readonly { vendor: RegExp; open: readonly string[] }[] = [
   { vendor: /^(@aws-sdk|@smithy)\//, open: ['libs/asset/', 'libs/simulators/'] },
   { vendor: /^sharp$/, open: ['libs/asset/', 'libs/simulators/'] },
   { vendor: /^thumbhash$/, open: ['libs/asset/src/pictures.ts', 'libs/asset/test/'] },
+  { vendor: /^client-zip$/, open: ['services/asset/src/asset-archive.ts'] },
   { vendor: /^lucia$/, open: ['libs/session/'] },
   { vendor: /^better-auth$/, open: ['services/auth/test/'] },
   {

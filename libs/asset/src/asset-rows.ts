@@ -8,7 +8,7 @@ import { isPicture } from './media-types.ts'
 /** The columns of `assets` by the names that the code uses. */
 export const assetColumns = sql`
   id, user_id AS "userId", module, bucket, storage_key AS "storageKey", visibility, filename,
-  mime_type AS "mimeType", size AS "sizeBytes", sha256, width, height, derivatives, thumbhash,
+  mime_type AS "mimeType", size AS "sizeBytes", sha256, width, height, derivatives, thumbhash, tags,
   task_id AS "taskId", task_output AS "taskOutput", version,
   created_at AS "createdAt", published_at AS "publishedAt"`
 

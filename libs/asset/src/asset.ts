@@ -40,6 +40,8 @@ export interface NewAsset {
 export interface Asset extends NewAsset {
   /** Permission, at once; the bytes may still be on their way (decision 5). */
   readonly visibility: Visibility
+  /** The owner's own words for it, in lower case. */
+  readonly tags: readonly string[]
   /** Raised by every change of visibility or place. */
   readonly version: number
   readonly createdAt: Date

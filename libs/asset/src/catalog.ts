@@ -1,18 +1,9 @@
 import assert from 'node:assert/strict'
-import type { Visibility } from '@funmagic/contract/asset'
 import type { AssetId, TaskId, UserId } from '@funmagic/contract/ids'
-import type { PageOf, PageRequest } from '@funmagic/contract/page'
 import type { Queryable } from '@funmagic/database/client'
-import { empty, sql } from '@funmagic/database/sql'
+import { sql } from '@funmagic/database/sql'
 import { assetColumns } from './asset-rows.ts'
 import type { Asset } from './asset.ts'
-
-export interface AssetFilter {
-  readonly userId: UserId
-  readonly module?: string | undefined
-  readonly visibility?: Visibility | undefined
-  readonly taskId?: TaskId | undefined
-}
 
 /** The bound of one read of the outputs of many tasks. */
 const tasksMax = 500
@@ -42,25 +33,6 @@ export async function findAssetByKey(
   return rows[0]
 }
 
-/** A user's assets, newest first; nextCursor is the id to pass as beforeId. */
-export async function listAssets(
-  database: Queryable,
-  filter: AssetFilter,
-  page: PageRequest,
-): Promise<PageOf<Asset>> {
-  const { userId, module, visibility, taskId } = filter
-  const { rows } = await database.query<Asset>(sql`
-    SELECT ${assetColumns} FROM assets
-    WHERE user_id = ${userId} AND deleted_at IS NULL
-      ${page.beforeId === undefined ? empty : sql`AND id < ${page.beforeId}`}
-      ${module === undefined ? empty : sql`AND module = ${module}`}
-      ${visibility === undefined ? empty : sql`AND visibility = ${visibility}::asset_visibility`}
-      ${taskId === undefined ? empty : sql`AND task_id = ${taskId}`}
-    ORDER BY id DESC LIMIT ${page.limit + 1}
-  `)
-  return cutPage(rows, page.limit, asset => asset.id)
-}
-
 /** The user's outputs of many tasks at once, by task, in the order in which the tool made them. */
 export async function listAssetsOfTasks(
   database: Queryable,
@@ -74,15 +46,4 @@ export async function listAssetsOfTasks(
     ORDER BY task_id, task_output
   `)
   return Map.groupBy(rows, asset => asset.taskId)
-}
-
-/** One row more than the limit was read, to know whether there is another page. */
-function cutPage(
-  rows: readonly Asset[],
-  limit: number,
-  cursorOf: (asset: Asset) => string,
-): PageOf<Asset> {
-  const items = rows.slice(0, limit)
-  const last = items.at(-1)
-  return { items, nextCursor: rows.length > limit && last ? cursorOf(last) : null }
 }

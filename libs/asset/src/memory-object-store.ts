@@ -1,8 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { AppError } from '@funmagic/contract/problem'
-import type { Place } from './asset.ts'
+import type { BucketRole, Place } from './asset.ts'
 import {
   copyBytesMax,
+  type ListedObject,
   type ObjectCopy,
   type ObjectHeaders,
   type ObjectStore,
@@ -14,6 +15,7 @@ import {
 
 interface Kept extends StoredObject {
   readonly bytes: Uint8Array
+  readonly modifiedAt: Date
 }
 
 interface Ticket {
@@ -38,7 +40,7 @@ export class MemoryObjectStore implements ObjectStore {
   async find(place: Place): Promise<StoredObject | undefined> {
     const kept = this.#objects.get(nameOf(place))
     if (kept === undefined) return undefined
-    const { bytes: _, ...facts } = kept
+    const { bytes: _, modifiedAt: __, ...facts } = kept
     return facts
   }
 
@@ -46,6 +48,34 @@ export class MemoryObjectStore implements ObjectStore {
     const kept = this.#objects.get(nameOf(place))
     if (kept !== undefined && kept.sizeBytes > bytesMax) throw new AppError('PAYLOAD_TOO_LARGE')
     return kept?.bytes
+  }
+
+  async open(place: Place, signal: AbortSignal): Promise<AsyncIterable<Uint8Array> | undefined> {
+    const kept = this.#objects.get(nameOf(place))
+    return kept && pour(kept.bytes, signal)
+  }
+
+  async list(
+    bucket: BucketRole,
+    { after, limit }: { after: string; limit: number },
+  ): Promise<ListedObject[]> {
+    const prefix = `${bucket}:`
+    return [...this.#objects]
+      .filter(([name]) => name.startsWith(prefix))
+      .map(([name, { sizeBytes, modifiedAt }]) => {
+        return { key: name.slice(prefix.length), sizeBytes, modifiedAt }
+      })
+      .filter(({ key }) => key > after)
+      .toSorted((one, other) => (one.key < other.key ? -1 : 1))
+      .slice(0, limit)
+  }
+
+  /** Lets time pass for what is stored. */
+  age(place: Place, seconds: number): void {
+    const kept = this.#objects.get(nameOf(place))
+    if (kept === undefined) return
+    const modifiedAt = new Date(kept.modifiedAt.getTime() - seconds * 1000)
+    this.#objects.set(nameOf(place), { ...kept, modifiedAt })
   }
 
   async create(place: Place, bytes: Uint8Array, headers: ObjectHeaders): Promise<boolean> {
@@ -122,7 +152,21 @@ export class MemoryObjectStore implements ObjectStore {
 
   #keep(place: Place, bytes: Uint8Array, headers: ObjectHeaders): void {
     const own = Uint8Array.from(bytes)
-    this.#objects.set(nameOf(place), { ...headers, bytes: own, sizeBytes: own.length })
+    this.#objects.set(nameOf(place), {
+      ...headers,
+      bytes: own,
+      sizeBytes: own.length,
+      modifiedAt: new Date(),
+    })
+  }
+}
+
+const pouredBytes = 64 * 1024
+
+async function* pour(bytes: Uint8Array, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  for (let start = 0; start < bytes.length; start += pouredBytes) {
+    if (signal.aborted) throw new StoreFailure(signal.reason)
+    yield bytes.subarray(start, start + pouredBytes)
   }
 }
 

@@ -1,5 +1,5 @@
 import { AppError } from '@funmagic/contract/problem'
-import type { Place } from './asset.ts'
+import type { BucketRole, Place } from './asset.ts'
 
 /** What the server decides about an object when it is written (reliability S9). */
 export interface ObjectHeaders {
@@ -10,6 +10,12 @@ export interface ObjectHeaders {
 
 export interface StoredObject extends ObjectHeaders {
   readonly sizeBytes: number
+}
+
+export interface ListedObject {
+  readonly key: string
+  readonly sizeBytes: number
+  readonly modifiedAt: Date
 }
 
 export interface ObjectCopy {
@@ -61,6 +67,10 @@ export interface ObjectStore {
   find(place: Place): Promise<StoredObject | undefined>
   /** All the bytes, or undefined when nothing is there. PAYLOAD_TOO_LARGE above the limit. */
   read(place: Place, limits: { bytesMax: number }): Promise<Uint8Array | undefined>
+  /** The bytes as they come, or undefined; the stream fails when the signal aborts. */
+  open(place: Place, signal: AbortSignal): Promise<AsyncIterable<Uint8Array> | undefined>
+  /** What lies in a bucket after a key, in the order of the bytes of its keys, up to a limit. */
+  list(bucket: BucketRole, range: { after: string; limit: number }): Promise<ListedObject[]>
   /** Writes once, verified by the store; false, and nothing is changed, when the place is taken. */
   create(place: Place, bytes: Uint8Array, headers: ObjectHeaders): Promise<boolean>
   /**

@@ -154,12 +154,14 @@ async function presign(
   return { url: await store.presignDownload(place, terms), expiresAt }
 }
 
-/** What a task did is its owner's business: others see the picture, not the task. */
+/** Others see the picture, and not what its owner calls it or what it was made by. */
 function describe(
   asset: Asset,
   viewer: Viewer,
   links: Pick<AssetView, 'url' | 'urlExpiresAt' | 'thumbnailUrl' | 'cardUrl'>,
 ): AssetView {
+  const { filename, tags, taskId } = asset
+  const isOwner = viewer?.id === asset.userId
   return {
     id: asset.id,
     module: asset.module,
@@ -171,7 +173,9 @@ function describe(
     sha256: asset.sha256,
     ...links,
     thumbhash: asset.thumbhash,
-    taskId: viewer?.id === asset.userId ? asset.taskId : null,
+    ...(isOwner
+      ? { filename, tags: [...tags], taskId }
+      : { filename: null, tags: [], taskId: null }),
     createdAt: asset.createdAt.toISOString(),
     publishedAt: asset.publishedAt?.toISOString() ?? null,
   }

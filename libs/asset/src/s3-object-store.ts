@@ -7,6 +7,7 @@ import {
   GetObjectCommand,
   HeadObjectCommand,
   type HeadObjectCommandOutput,
+  ListObjectsV2Command,
   PutObjectCommand,
   S3Client,
   type S3ClientConfig,
@@ -18,6 +19,7 @@ import { NodeHttpHandler } from '@smithy/node-http-handler'
 import type { BucketRole, Place } from './asset.ts'
 import {
   copyBytesMax,
+  type ListedObject,
   type ObjectCopy,
   type ObjectHeaders,
   type ObjectStore,
@@ -37,13 +39,20 @@ export interface S3Settings {
   readonly accessKey?: string | undefined
   readonly secretKey?: string | undefined
   readonly buckets: Readonly<Record<BucketRole, string>>
+  readonly deadlines?: StoreDeadlines | undefined
+}
+
+/** How long a call takes at most, with all its tries: one without and one with bytes. */
+export interface StoreDeadlines {
+  readonly callMs: number
+  readonly bytesMs: number
+  /** A try that gets no byte for so long is given up. */
+  readonly silenceMs: number
 }
 
 const connectTimeoutMs = 2_000
-const requestTimeoutMs = 20_000
+const deadlineDefaults: StoreDeadlines = { callMs: 8_000, bytesMs: 60_000, silenceMs: 20_000 }
 const attemptsMax = 3
-const callDeadlineMs = 8_000
-const bytesDeadlineMs = 60_000
 const createTriesMax = 3
 const healthKey = 'quarantine/health'
 
@@ -61,9 +70,11 @@ class S3ObjectStore implements ObjectStore {
   /** Signs with the address that clients use; it never connects. */
   readonly #presigner: S3Client
   readonly #buckets: S3Settings['buckets']
+  readonly #deadlines: StoreDeadlines
 
   constructor(settings: S3Settings) {
     this.#buckets = settings.buckets
+    this.#deadlines = settings.deadlines ?? deadlineDefaults
     this.#client = new S3Client(clientConfig(settings, settings.endpoint))
     const publicEndpoint = settings.publicEndpoint ?? settings.endpoint
     this.#presigner = new S3Client(clientConfig(settings, publicEndpoint))
@@ -74,22 +85,43 @@ class S3ObjectStore implements ObjectStore {
   }
 
   async find(place: Place): Promise<StoredObject | undefined> {
-    const head = await this.#head(place, AbortSignal.timeout(callDeadlineMs))
+    const head = await this.#head(place, AbortSignal.timeout(this.#deadlines.callMs))
     return head && describe(head)
   }
 
   async read(place: Place, { bytesMax }: { bytesMax: number }): Promise<Uint8Array | undefined> {
-    const signal = AbortSignal.timeout(bytesDeadlineMs)
+    const signal = AbortSignal.timeout(this.#deadlines.bytesMs)
     return orFailure(async () => {
       const body = await this.#open(place, signal)
       return body && collect(body, bytesMax)
     })
   }
 
+  async open(place: Place, signal: AbortSignal): Promise<AsyncIterable<Uint8Array> | undefined> {
+    const body = await orFailure(() => this.#open(place, signal))
+    return body && passOn(body)
+  }
+
+  async list(
+    bucket: BucketRole,
+    { after, limit }: { after: string; limit: number },
+  ): Promise<ListedObject[]> {
+    const command = new ListObjectsV2Command({
+      Bucket: this.#buckets[bucket],
+      MaxKeys: limit,
+      ...(after === '' ? {} : { StartAfter: after }),
+    })
+    const abortSignal = AbortSignal.timeout(this.#deadlines.callMs)
+    const reply = await orFailure(() => this.#client.send(command, { abortSignal }))
+    return (reply.Contents ?? []).map(({ Key = '', Size = 0, LastModified }) => {
+      return { key: Key, sizeBytes: Size, modifiedAt: LastModified ?? new Date() }
+    })
+  }
+
   async create(place: Place, bytes: Uint8Array, headers: ObjectHeaders): Promise<boolean> {
     // A retry that finds its bytes need not send them again.
     if ((await this.find(place)) !== undefined) return false
-    const signal = AbortSignal.timeout(bytesDeadlineMs)
+    const signal = AbortSignal.timeout(this.#deadlines.bytesMs)
     const command = new PutObjectCommand({
       ...this.#at(place),
       ...toS3Headers(headers),
@@ -115,7 +147,7 @@ class S3ObjectStore implements ObjectStore {
   }
 
   async copy({ from, to, headers, expected }: ObjectCopy, signal: AbortSignal): Promise<void> {
-    const bounded = AbortSignal.any([signal, AbortSignal.timeout(bytesDeadlineMs)])
+    const bounded = AbortSignal.any([signal, AbortSignal.timeout(this.#deadlines.bytesMs)])
     if (expected !== 'source' && expected.sizeBytes > copyBytesMax) {
       throw new AppError('PAYLOAD_TOO_LARGE')
     }
@@ -137,7 +169,7 @@ class S3ObjectStore implements ObjectStore {
   }
 
   async remove(place: Place): Promise<void> {
-    const abortSignal = AbortSignal.timeout(callDeadlineMs)
+    const abortSignal = AbortSignal.timeout(this.#deadlines.callMs)
     await orFailure(() =>
       this.#client.send(new DeleteObjectCommand(this.#at(place)), { abortSignal }),
     )
@@ -221,6 +253,7 @@ class S3ObjectStore implements ObjectStore {
 
 function clientConfig(settings: S3Settings, endpoint: string | undefined): S3ClientConfig {
   const { accessKey: accessKeyId, secretKey: secretAccessKey } = settings
+  const { silenceMs } = settings.deadlines ?? deadlineDefaults
   return {
     region: settings.region,
     ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
@@ -233,10 +266,10 @@ function clientConfig(settings: S3Settings, endpoint: string | undefined): S3Cli
     requestChecksumCalculation: 'WHEN_REQUIRED',
     requestHandler: new NodeHttpHandler({
       connectionTimeout: connectTimeoutMs,
-      requestTimeout: requestTimeoutMs,
+      requestTimeout: silenceMs,
       // Without it a breach of requestTimeout is only logged (reliability §0, 10).
       throwOnRequestTimeout: true,
-      socketTimeout: requestTimeoutMs,
+      socketTimeout: silenceMs,
     }),
   }
 }
@@ -255,6 +288,15 @@ function describe(head: HeadObjectCommandOutput): StoredObject {
     mimeType: head.ContentType ?? '',
     cacheControl: head.CacheControl ?? '',
     contentDisposition: head.ContentDisposition ?? '',
+  }
+}
+
+/** A body that breaks on the way is a failure of the store. */
+async function* passOn(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body
+  } catch (error) {
+    throw new StoreFailure(error)
   }
 }
 

@@ -12,7 +12,7 @@ export function openMemoryObjectStore(): MemoryObjectStore {
 
 export type { MemoryObjectStore }
 
-type Operation = 'find' | 'read' | 'create' | 'copy' | 'remove'
+type Operation = 'find' | 'read' | 'open' | 'list' | 'create' | 'copy' | 'remove'
 
 export interface FragileObjectStore extends ObjectStore {
   /**
@@ -43,6 +43,8 @@ export function makeFragile(store: ObjectStore): FragileObjectStore {
     check: () => store.check(),
     find: place => attempt('find', () => store.find(place)),
     read: (place, limits) => attempt('read', () => store.read(place, limits)),
+    open: (place, signal) => attempt('open', () => store.open(place, signal)),
+    list: (bucket, range) => attempt('list', () => store.list(bucket, range)),
     create: (place, bytes, headers) => attempt('create', () => store.create(place, bytes, headers)),
     copy: (copy, signal) => attempt('copy', () => store.copy(copy, signal)),
     remove: place => attempt('remove', () => store.remove(place)),

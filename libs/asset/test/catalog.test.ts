@@ -1,7 +1,7 @@
 import t from 'tap'
 import { newId } from '@funmagic/contract/ids'
 import { sql } from '@funmagic/database/sql'
-import { findAsset, findAssetByKey, listAssets, listAssetsOfTasks } from '../src/catalog.ts'
+import { findAsset, findAssetByKey, listAssetsOfTasks } from '../src/catalog.ts'
 import { deleteAsset, publishAsset } from '../src/publishing.ts'
 import { findSharedAsset, listSharedAssets } from '../src/publications.ts'
 import { openMemoryObjectStore } from '../src/testing.ts'
@@ -59,44 +59,7 @@ t.test('a deleted asset is in no list at once', async t => {
   t.equal(await findAsset(database, { userId, assetId }), undefined)
   t.equal(await findAssetByKey(database, { userId, storageKey }), undefined)
   t.equal(await findSharedAsset(database, assetId), undefined)
-  t.same((await listAssets(database, { userId }, { limit: 10, beforeId: undefined })).items, [])
   t.same((await listSharedAssets(database, { limit: 10, cursor: undefined })).items, [])
-})
-
-t.test('paging shows every asset once, newest first, also while new ones come', async t => {
-  const { database, userId, otherUserId, create } = await setup()
-  const created = [await create(), await create(), await create(), await create(), await create()]
-  await create({ userId: otherUserId })
-
-  const first = await listAssets(database, { userId }, { limit: 2, beforeId: undefined })
-  await create()
-  const beforeId = first.nextCursor ?? undefined
-  const second = await listAssets(database, { userId }, { limit: 3, beforeId })
-
-  const expected = created.map(({ id }) => id).toReversed()
-  t.same(
-    [...first.items, ...second.items].map(({ id }) => id),
-    expected,
-  )
-  t.equal(second.nextCursor, null)
-})
-
-t.test('a list can be narrowed by module, visibility and task', async t => {
-  const { database, store, userId, deps, create } = await setup()
-  const page = { limit: 10, beforeId: undefined }
-  const taskId = await createTask(database, userId)
-  const avatar = await create({ module: 'avatar' })
-  const shared = await create()
-  const output = await createAsset(database, store, { userId, task: { id: taskId, output: 0 } })
-  await publishAsset(deps, { userId, assetId: shared.id }, patient)
-  const idsOf = async (filter: object) =>
-    (await listAssets(database, { userId, ...filter }, page)).items.map(({ id }) => id)
-
-  t.same(await idsOf({ module: 'avatar' }), [avatar.id])
-  t.same(await idsOf({ visibility: 'public' }), [shared.id])
-  t.same(await idsOf({ visibility: 'private' }), [output.id, avatar.id])
-  t.same(await idsOf({ taskId }), [output.id])
-  t.same(await idsOf({ taskId, module: 'avatar' }), [])
 })
 
 t.test('the outputs of many tasks come by task, in the order of the tool', async t => {

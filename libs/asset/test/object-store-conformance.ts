@@ -52,6 +52,12 @@ export async function checkObjectStore(t: Test, fixture: StoreFixture): Promise<
   await t.test('removing is final, and removing nothing is no fault', t =>
     checkRemove(t, fixture.store),
   )
+  await t.test('an opened object comes as it is, and stops when it is called off', t =>
+    checkOpen(t, fixture.store),
+  )
+  await t.test('a listing goes on after any key, in order, each once', t =>
+    checkList(t, fixture.store),
+  )
   await t.test('a signed upload takes exactly the bytes that it was signed for', t =>
     checkUpload(t, fixture),
   )
@@ -168,6 +174,40 @@ async function checkRemove(t: Test, store: ObjectStore): Promise<void> {
   await store.remove(place)
 
   t.equal(await store.find(place), undefined)
+}
+
+async function checkOpen(t: Test, store: ObjectStore): Promise<void> {
+  const place = freshPlace('private')
+  const bytes = randomBytes(300_000)
+  await store.create(place, bytes, headers)
+  const receive = async (signal: AbortSignal) => {
+    const chunks: Uint8Array[] = []
+    for await (const chunk of (await store.open(place, signal)) ?? []) chunks.push(chunk)
+    return Buffer.concat(chunks)
+  }
+
+  t.ok(bytes.equals(await receive(forever)))
+  t.equal(await store.open(freshPlace('private'), forever), undefined)
+  await t.rejects(receive(AbortSignal.abort()), { code: 'UNAVAILABLE' })
+}
+
+async function checkList(t: Test, store: ObjectStore): Promise<void> {
+  const folder = `public/shared/${newId()}`
+  const names = ['-', '0', 'a.card.webp', 'a.png', 'a.thumb.webp', 'a/b', 'b', 'z_']
+  const keys = names.map(name => `${folder}/${name}`).toSorted()
+  for (const key of keys) await store.create({ bucket: 'public', key }, Buffer.from(key), headers)
+  const listed: string[] = []
+  let after = `${folder}/`
+  while (listed.length < keys.length) {
+    const [first, ...rest] = await store.list('public', { after, limit: 3 })
+    if (first === undefined) break
+    listed.push(...[first, ...rest].map(({ key }) => key))
+    after = listed.at(-1) ?? ''
+    t.equal(first.sizeBytes, first.key.length)
+    t.ok(Math.abs(first.modifiedAt.getTime() - Date.now()) < 3_600_000)
+  }
+
+  t.same(listed.slice(0, keys.length), keys)
 }
 
 function termsFor(bytes: Uint8Array) {

@@ -1,6 +1,5 @@
 import Type, { type Static } from 'typebox'
 import { Id } from './ids.ts'
-import { pageQuery } from './page.ts'
 
 export const visibilities = ['private', 'public', 'admin-private'] as const
 export type Visibility = (typeof visibilities)[number]
@@ -67,19 +66,12 @@ export const AssetView = Type.Object({
   thumbhash: Type.Union([Type.String(), Type.Null()], {
     description: 'ThumbHash of the picture in base64, to show while it loads',
   }),
+  filename: Type.Union([Type.String(), Type.Null()], {
+    description: 'As it was uploaded or renamed; only its owner is told',
+  }),
+  tags: Type.Array(Type.String(), { description: 'Only its owner is told' }),
   taskId: Type.Union([Id, Type.Null()]),
   createdAt: Type.String({ format: 'date-time' }),
   publishedAt: Type.Union([Type.String({ format: 'date-time' }), Type.Null()]),
 })
 export type AssetView = Static<typeof AssetView>
-
-export const ListAssetsQuery = Type.Object(
-  {
-    ...pageQuery,
-    module: Type.Optional(Module),
-    visibility: Type.Optional(Type.Union([Type.Literal('private'), Type.Literal('public')])),
-    taskId: Type.Optional(Id),
-  },
-  { additionalProperties: false },
-)
-export type ListAssetsQuery = Static<typeof ListAssetsQuery>

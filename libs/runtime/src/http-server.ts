@@ -72,7 +72,7 @@ export async function createServer(options: ServerOptions): Promise<HttpServer> 
   await app.register(cors, {
     origin: options.http.allowedOrigins,
     credentials: true,
-    methods: ['GET', 'POST', 'PUT', 'DELETE', 'OPTIONS'],
+    methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'],
     exposedHeaders,
     maxAge: 600,
   })

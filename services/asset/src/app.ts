@@ -1,5 +1,6 @@
 import type { MoveDeps } from '@funmagic/asset/moves'
 import type { AssetLinks } from '@funmagic/asset/resolve-url'
+import type { Slots } from '@funmagic/asset/slots'
 import type { CompletionDeps } from '@funmagic/asset/upload-completion'
 import type { UploadQuota } from '@funmagic/asset/uploads'
 import { createServer, type HttpServer, type ServerOptions } from '@funmagic/runtime/http-server'
@@ -11,15 +12,22 @@ import {
   type SessionPluginOptions,
 } from '@funmagic/session/require-user'
 import { tagReply } from './entity-tags.ts'
+import type { CookieScope } from './gallery-cookies.ts'
 import type { Events } from './events.ts'
 import { completeUpload } from './routes/complete-upload.ts'
 import { createUpload } from './routes/create-upload.ts'
 import { deleteAsset } from './routes/delete-asset.ts'
+import { deleteAssets } from './routes/delete-assets.ts'
+import { downloadAssets } from './routes/download-assets.ts'
+import { editAsset } from './routes/edit-asset.ts'
+import { gallerySession } from './routes/gallery-session.ts'
 import { getAsset } from './routes/get-asset.ts'
 import { getPublished } from './routes/get-published.ts'
 import { listAssets } from './routes/list-assets.ts'
+import { listEvents } from './routes/list-events.ts'
 import { listPublished } from './routes/list-published.ts'
 import { publishAsset } from './routes/publish-asset.ts'
+import { resolveAssets } from './routes/resolve-assets.ts'
 import { unpublishAsset } from './routes/unpublish-asset.ts'
 
 export interface AssetDeps {
@@ -29,11 +37,12 @@ export interface AssetDeps {
   readonly files: MoveDeps & CompletionDeps
   readonly quota: UploadQuota
   readonly links: AssetLinks
+  readonly gallery: { readonly cookieScope: CookieScope | undefined; readonly downloads: Slots }
   readonly events: Events
 }
 
 export async function buildApp(deps: AssetDeps): Promise<HttpServer> {
-  const { files, quota, links, events } = deps
+  const { files, quota, links, gallery, events } = deps
   const { database } = files
   const httpServer = await createServer({
     ...deps.server,
@@ -57,7 +66,13 @@ export async function buildApp(deps: AssetDeps): Promise<HttpServer> {
     await signedIn.register(createUpload, { ...files, quota, events })
     await signedIn.register(completeUpload, { ...files, links, events })
     await signedIn.register(listAssets, { database, links })
+    await signedIn.register(resolveAssets, { database, links })
+    await signedIn.register(gallerySession, { links, cookieScope: gallery.cookieScope })
+    await signedIn.register(downloadAssets, { ...files, downloads: gallery.downloads, events })
+    await signedIn.register(deleteAssets, { ...files, events })
     await signedIn.register(getAsset, { database, links })
+    await signedIn.register(editAsset, { database, links })
+    await signedIn.register(listEvents, { database })
     await signedIn.register(publishAsset, { ...files, links, events })
     await signedIn.register(unpublishAsset, { ...files, links, events })
     await signedIn.register(deleteAsset, { ...files, events })

@@ -64,6 +64,27 @@ const InvalidationSettings = Type.Object({
   ),
 })
 
+const GallerySettings = Type.Object({
+  cookieDomain: Type.Optional(
+    setting(
+      Type.String({
+        minLength: 1,
+        description: 'Domain of the API and the private CDN, for signed cookies; none without it',
+      }),
+      { env: 'GALLERY_COOKIE_DOMAIN' },
+    ),
+  ),
+  downloadsMax: setting(
+    Type.Integer({
+      minimum: 1,
+      maximum: 64,
+      default: 4,
+      description: 'ZIP downloads that are sent at once; more are told to come again',
+    }),
+    { env: 'GALLERY_DOWNLOADS_MAX' },
+  ),
+})
+
 const SweepSettings = Type.Object({
   intervalMs: setting(
     Type.Integer({
@@ -87,6 +108,7 @@ export const AssetConfig = Type.Object({
   cdn: CdnSettings,
   invalidation: InvalidationSettings,
   uploads: UploadSettings,
+  gallery: GallerySettings,
   sweep: SweepSettings,
 })
 export type AssetConfig = Static<typeof AssetConfig>

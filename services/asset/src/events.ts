@@ -12,6 +12,12 @@ export interface Events {
   uploadCompleted(asset: Asset, requestId: string): void
   visibilityChanged(asset: Asset, requestId: string): void
   assetDeleted(deleted: { assetId: AssetId; userId: UserId; requestId: string }): void
+  archiveSent(archive: {
+    userId: UserId
+    requestId: string
+    files: number
+    outcome: 'sent' | 'broken'
+  }): void
   uploadsSwept(swept: { expired: number; cleared: number }): void
   movesSwept(swept: { finished: number; failures: readonly Error[] }): void
   derivativesSwept(swept: { made: number; failures: readonly Error[] }): void
@@ -45,6 +51,10 @@ export function createEvents(metrics: Metrics, logger: Logger): Events {
     assetDeleted: deleted => {
       counters.changes.inc({ to: 'deleted' })
       logger.info(deleted, 'asset deleted')
+    },
+    archiveSent: archive => {
+      counters.archives.inc({ outcome: archive.outcome })
+      logger.info(archive, 'archive ended')
     },
     uploadsSwept: ({ expired, cleared }) => {
       counters.uploads.inc({ step: 'expired' }, expired)
@@ -124,6 +134,12 @@ function createCounters({ registry }: Metrics) {
       name: 'asset_changes_total',
       help: 'Assets that became public or private, or were deleted.',
       labelNames: ['to'] as const,
+      registers,
+    }),
+    archives: new Counter({
+      name: 'asset_archives_total',
+      help: 'ZIP downloads that were sent to the end, or broke off.',
+      labelNames: ['outcome'] as const,
       registers,
     }),
     moves: new Counter({

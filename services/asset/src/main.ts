@@ -17,6 +17,7 @@ import { createSessions } from '@funmagic/session/session'
 import { buildApp } from './app.ts'
 import { AssetConfig } from './config.ts'
 import { createEvents, type Events } from './events.ts'
+import { openCookieScope } from './gallery-cookies.ts'
 import { sweep } from './jobs/sweep.ts'
 
 await run('asset', async (environment, lifecycle) => {
@@ -67,6 +68,7 @@ await run('asset', async (environment, lifecycle) => {
     files: { database, store, cdn, checks },
     quota,
     links,
+    gallery: openGallery(config),
     events,
   })
   await app.listen({ host: config.http.host, port: config.http.port })
@@ -90,6 +92,12 @@ function openStores(config: AssetConfig, events: Events, lifecycle: Lifecycle) {
   const store = openS3ObjectStore(config.store)
   lifecycle.onStop('store', async () => store.close())
   return { database, redis, store }
+}
+
+function openGallery({ gallery, cookie, cdn }: AssetConfig) {
+  const { cookieDomain: domain, downloadsMax: runningMax } = gallery
+  const cookieScope = openCookieScope({ domain, isSecure: cookie.secure }, cdn.privateCdnUrl)
+  return { cookieScope, downloads: new Slots({ runningMax, waitingMax: 0 }) }
 }
 
 function openInvalidation(

@@ -15,6 +15,7 @@ function essence(response: { statusCode: number; json: () => { error: object } }
 const assetRoutes = [
   ['GET', (id: string) => `/api/assets/${id}`],
   ['DELETE', (id: string) => `/api/assets/${id}`],
+  ['GET', (id: string) => `/api/assets/${id}/events`],
   ['POST', (id: string) => `/api/assets/${id}/publish`],
   ['POST', (id: string) => `/api/assets/${id}/unpublish`],
 ] as const

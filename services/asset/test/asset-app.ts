@@ -51,6 +51,10 @@ export async function openAssetApp(t: Teardown) {
     files: { database, store, cdn: undefined, checks },
     quota: { bytesPerUser: 10_000_000, openTicketsMax: 5 },
     links: createAssetLinks(linkSettings, () => openedAtMs),
+    gallery: {
+      cookieScope: { domain: 'funmagic.test', isSecure: true },
+      downloads: new Slots({ runningMax: 2, waitingMax: 0 }),
+    },
     events,
   })
   t.teardown(async () => {
@@ -86,7 +90,7 @@ export function addUser({ database }: AssetApp): Promise<TestUser> {
 }
 
 interface Call {
-  readonly method?: 'GET' | 'POST' | 'DELETE'
+  readonly method?: 'GET' | 'POST' | 'PATCH' | 'DELETE'
   readonly body?: unknown
   readonly key?: string
 }

@@ -45,6 +45,7 @@ t.test('the process serves, and at SIGTERM closes in order and exits with 0', as
     DATABASE_URL: url,
     PORT: port,
     DRAIN_MS: '0',
+    RATE_LIMIT_PROFILE: 'development',
     CDN_URL: cdnUrl,
     PRIVATE_CDN_URL: privateCdnUrl,
     CLOUDFRONT_KEY_PAIR_ID: 'K1',

@@ -92,7 +92,7 @@ t.test('odd names are taken, and are in no key and no header', async t => {
 })
 
 t.test(
-  'completing makes one asset, whose address is signed and whose name stays private',
+  'completing makes one asset, whose address is signed and does not hold its name',
   async t => {
     const user = await addUser(assetApp)
     const { uploadId } = await send(assetApp, user, await paintPng())
@@ -113,10 +113,12 @@ t.test(
       thumbnailUrl: /\.thumb\.webp\?Expires=.*Signature=/,
       cardUrl: /\.card\.webp\?Expires=.*Signature=/,
       thumbhash: String,
+      filename: 'cat.png',
       taskId: null,
       publishedAt: null,
     })
-    t.notMatch(first.body, /cat|storageKey|quarantine/)
+    t.notMatch(first.json().url, 'cat')
+    t.notMatch(first.body, /storageKey|quarantine/)
   },
 )
 

@@ -1,7 +1,8 @@
-import { listAssets as list } from '@funmagic/asset/catalog'
+import { listAssets as list } from '@funmagic/asset/gallery'
 import type { AssetLinks } from '@funmagic/asset/resolve-url'
-import { AssetView, ListAssetsQuery } from '@funmagic/contract/asset'
-import { Page, readPage } from '@funmagic/contract/page'
+import { AssetView } from '@funmagic/contract/asset'
+import { ListAssetsQuery } from '@funmagic/contract/gallery'
+import { Page, pageLimitDefault } from '@funmagic/contract/page'
 import { problems } from '@funmagic/contract/problem'
 import type { Database } from '@funmagic/database/client'
 import type { RoutePlugin } from '@funmagic/runtime/http-server'
@@ -19,6 +20,8 @@ export const listAssets: RoutePlugin<ListAssetsDeps> = async (app, { database, l
     {
       schema: {
         summary: 'The own assets, newest first',
+        description:
+          'A cursor belongs to its user and its filters; with others it is INVALID_CURSOR.',
         querystring: ListAssetsQuery,
         response: {
           200: Page(AssetView),
@@ -28,9 +31,9 @@ export const listAssets: RoutePlugin<ListAssetsDeps> = async (app, { database, l
     },
     async request => {
       const user = userOf(request)
-      const { module, visibility, taskId } = request.query
-      const filter = { userId: user.id, module, visibility, taskId }
-      const page = await list(database, filter, readPage(request.query))
+      const { limit = pageLimitDefault, cursor, tags, ...filter } = request.query
+      const gallery = { userId: user.id, filter: { ...filter, tags: tags?.split(',') } }
+      const page = await list(database, gallery, { limit, cursor })
       const items = await links.toAssetViews(page.items, user)
       return { items, nextCursor: page.nextCursor }
     },
