@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto'
 import { join } from 'node:path'
 import type { ChildPlan } from './child.ts'
 import { projectFolder } from './folders.ts'
@@ -79,6 +80,7 @@ export function servicePart(context: PlanContext, name: ServiceName): Part {
       CLOUDFRONT_ENDPOINT: addressOf(ports, 'cdn'),
       CDN_DISTRIBUTION_ID: publicDistributionId,
       PROVIDER_SIMULATORS_URL: addressOf(ports, 'providers'),
+      ...webhookVariables(context),
     },
     folder,
     stopSignal: 'SIGTERM',
@@ -108,6 +110,7 @@ export function simulatorsPart(context: PlanContext): Part {
       PROVIDERS_PORT: String(ports.providers),
       CLOUDFRONT_KEYS: JSON.stringify([{ id, publicKeyPem }]),
       SERVICE_ADDRESSES: JSON.stringify(Object.fromEntries(addresses)),
+      ...webhookVariables(context),
     },
     folder: join(projectFolder, 'libs/simulators'),
     stopSignal: 'SIGTERM',
@@ -120,6 +123,16 @@ export function simulatorsPart(context: PlanContext): Part {
 /** The way a person takes: through the load balancer to a service and its database. */
 export function checkEdge(ports: Ports): Promise<void> {
   return expectOk(`${addressOf(ports, 'edge')}/api/tools`)
+}
+
+/** The simulated providers call back through the load balancer, signed with these. */
+function webhookVariables({ ports, secrets }: PlanContext): Record<string, string> {
+  const hmac = createHmac('sha256', secrets.secretKey).update('webhooks of simulated Replicate')
+  return {
+    PROVIDER_CALLBACK_URL: addressOf(ports, 'edge'),
+    FAL_WEBHOOK_JWKS_URL: `${addressOf(ports, 'providers')}/fal/.well-known/jwks.json`,
+    REPLICATE_WEBHOOK_SECRET: `whsec_${hmac.digest('base64')}`,
+  }
 }
 
 function storeVariables({ databaseUrl, redis, s3 }: Stores): Record<string, string> {

@@ -34,6 +34,10 @@ export const problemKinds = {
     message: 'This address may not be used. Give one with https and a public host name.',
   },
   UNAUTHORIZED: { status: 401, message: 'Sign in first.' },
+  INVALID_SIGNATURE: {
+    status: 401,
+    message: 'The signature is missing, wrong, or not of now.',
+  },
   INVALID_EMAIL_OR_PASSWORD: { status: 401, message: 'The email or the password is wrong.' },
   SIGNATURE_INVALID: { status: 401, message: 'The signature does not fit this body and time.' },
   INSUFFICIENT_CREDITS: { status: 402, message: 'There are not enough credits for this.' },

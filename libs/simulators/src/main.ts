@@ -24,6 +24,7 @@ async function start(settings: Settings): Promise<AsyncDisposableStack> {
       ...shared,
       port: settings.providersPort,
       latencyMs: settings.latencyMs,
+      replicateSecret: settings.replicateSecret,
     }),
   )
   const cdn = stack.use(

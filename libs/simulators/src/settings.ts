@@ -18,6 +18,7 @@ export interface Settings {
   readonly beta: ServiceAddresses
   readonly webAddress: string | undefined
   readonly latencyMs: number
+  readonly replicateSecret: string | undefined
   readonly invalidationDelayMs: number
 }
 
@@ -55,6 +56,7 @@ export function readSettings(environment: Environment): Settings {
     beta: read.addresses('BETA_SERVICE_ADDRESSES', '{}'),
     webAddress: environment['WEB_ADDRESS'] ? read.address('WEB_ADDRESS') : undefined,
     latencyMs: read.integer('PROVIDER_LATENCY_MS', '2000'),
+    replicateSecret: environment['REPLICATE_WEBHOOK_SECRET'] || undefined,
     invalidationDelayMs: read.integer('INVALIDATION_DELAY_MS', '1000'),
   }
   if (faults.length > 0) throw new Error(`The environment is not right: ${faults.join('; ')}`)

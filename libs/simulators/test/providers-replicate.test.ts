@@ -138,9 +138,6 @@ t.test('unknown versions, bad inputs and wrong keys are refused and start nothin
   await t.rejects(create({ version: 'abc' }), { message: /422.*does not exist/s })
   await t.rejects(create({}), { message: /422.*images is required/s })
   await t.rejects(create({ input: { images: [] } }), { message: /422/ })
-  await t.rejects(create({ input: { images: ['x'] }, webhook: 'https://x.test' }), {
-    message: /does not call webhooks/,
-  })
   await t.rejects(stranger.predictions.get('x'), { message: /401.*Unauthenticated/s })
   await t.rejects(client.predictions.get('unknown'), { message: /404/ })
   t.equal(providers.calls().providers.replicate.submits, 0)

@@ -61,6 +61,26 @@ export async function recordOutcome(
   `)
 }
 
+/**
+ * The call that an event of a provider is about: by our id of it, or by the provider's where the
+ * event does not name ours. Undefined as well when ours is of another call of the provider's.
+ */
+export async function findCall(
+  database: Queryable,
+  about: { provider: ProviderType; callId: string | undefined; providerRequestId: string },
+): Promise<{ readonly id: string; readonly state: string } | undefined> {
+  const { provider, callId = null, providerRequestId } = about
+  const { rows } = await database.query<{ id: string; state: string }>(sql`
+    SELECT id, state FROM provider_calls
+    WHERE provider = ${provider}::provider_type AND (
+      provider_request_id = ${providerRequestId} AND id = coalesce(${callId}::uuid, id)
+      OR provider_request_id IS NULL AND id = ${callId}::uuid
+    )
+    LIMIT 1
+  `)
+  return rows[0]
+}
+
 /** The newest open call of the step: with it a new attempt re-attaches instead of paying again. */
 export async function findOpenCall(
   database: Queryable,

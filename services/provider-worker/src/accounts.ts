@@ -6,6 +6,7 @@ import { findProvider, readApiKey, type Provider as Row } from '@funmagic/provid
 import type { ObserveExchange } from './providers/exchange.ts'
 import type { Provider } from './providers/provider.ts'
 import type { ProviderTimeouts } from './providers/account.ts'
+import type { Pause } from './providers/poll.ts'
 import { openProvider } from './providers/registry.ts'
 import { TaskFault } from './verdict.ts'
 
@@ -23,6 +24,9 @@ export interface AccountParts {
   readonly database: Database
   readonly credentials: Credentials
   readonly timeouts: ProviderTimeouts
+  /** Where this system is reached from outside; without it no provider is asked to call back. */
+  readonly callbackUrl?: string | undefined
+  readonly pause?: Pause
   readonly observe: ObserveExchange
 }
 
@@ -37,11 +41,20 @@ async function openAccount(parts: AccountParts, providerId: string): Promise<Acc
     throw new TaskFault('PROVIDER_NOT_CONFIGURED', `there is no provider ${providerId}`)
   }
   const { id, type, baseUrl, config } = row
-  const { timeouts, observe } = parts
+  const { timeouts, pause, observe } = parts
   const apiKey = openKey(parts.credentials, row)
-  const provider = openProvider(type, { apiKey, baseUrl, timeouts, observe })
+  const callbackUrl = callbackUrlOf(parts, row)
+  const account = { apiKey, baseUrl, timeouts, callbackUrl, observe, ...(pause && { pause }) }
+  const provider = openProvider(type, account)
   const trustedOrigin = baseUrl === null ? undefined : new URL(baseUrl).origin
   return { id, type, provider, limits: config.rateLimit ?? {}, trustedOrigin }
+}
+
+/** A vendor of the real world is told of no address without TLS: it could not reach a laptop. */
+function callbackUrlOf({ callbackUrl }: AccountParts, { type, baseUrl }: Row): string | undefined {
+  if (callbackUrl === undefined) return undefined
+  const url = new URL(`/api/webhooks/providers/${type}`, callbackUrl)
+  return url.protocol === 'https:' || baseUrl !== null ? url.href : undefined
 }
 
 function openKey(credentials: Credentials, row: Row): string {

@@ -158,6 +158,15 @@ const ProviderSettings = Type.Object({
     }),
     { env: 'PROVIDER_POLL_INTERVAL_MS' },
   ),
+  callbackUrl: setting(
+    Type.Optional(
+      Type.String({
+        pattern: '^https?://[^/?#]+/?$',
+        description: 'Where providers may call back; without it they are only asked',
+      }),
+    ),
+    { env: 'PROVIDER_CALLBACK_URL' },
+  ),
   outputTimeoutMs: setting(
     Type.Integer({
       minimum: 100,

@@ -11,6 +11,7 @@ import { createLogger } from '@funmagic/runtime/logger'
 import { createMetrics } from '@funmagic/runtime/metrics'
 import { openRedis, type Redis } from '@funmagic/runtime/redis'
 import { Repeat } from '@funmagic/runtime/repeat'
+import { CallNews } from '@funmagic/task/call-news'
 import { requireNoEviction } from '@funmagic/task/queue'
 import { openAccounts } from './accounts.ts'
 import { createAnnouncer } from './announce.ts'
@@ -19,6 +20,7 @@ import { createEvents, type Events } from './events.ts'
 import { forwardCancels } from './forward-cancels.ts'
 import { createGateEvents } from './gate-events.ts'
 import { createGate } from './provider-gate.ts'
+import type { Pause } from './providers/poll.ts'
 import { runTask, type RunTaskDeps } from './run-task.ts'
 import { WedgeWatch } from './wedge-watch.ts'
 import { Worker } from './worker.ts'
@@ -45,6 +47,8 @@ await run(service, async (environment, lifecycle) => {
       database,
       credentials,
       timeouts,
+      callbackUrl: config.providers.callbackUrl,
+      pause: openNews(config, lifecycle, events),
       observe: events.providerAnswered,
     }),
     gate: createGate({
@@ -96,6 +100,20 @@ function startWorker(config: WorkerConfig, deps: RunTaskDeps, lifecycle: Lifecyc
   lifecycle.onStop('watch', () => watching[Symbol.asyncDispose]())
   lifecycle.onStop('worker', () => worker[Symbol.asyncDispose]())
   return worker
+}
+
+/** Hears from the gateway when a provider has called back. */
+function openNews(config: WorkerConfig, lifecycle: Lifecycle, events: Events): Pause {
+  const onError = (error: Error) => events.connectionFailed('redis', error)
+  const redis = openRedis({
+    url: config.redisCache.url,
+    role: 'subscriber',
+    name: `${service}-news`,
+    onError,
+  })
+  lifecycle.onStop('news', async () => redis.disconnect())
+  const news = new CallNews(redis, onError)
+  return (providerRequestId, ms, signal) => news.wait(providerRequestId, ms, signal)
 }
 
 /** What the worker stands on; it is closed last, when no task needs it any more. */

@@ -17,6 +17,7 @@ import { getTask } from './routes/get-task.ts'
 import { getTool } from './routes/get-tool.ts'
 import { listTasks } from './routes/list-tasks.ts'
 import { listTools } from './routes/list-tools.ts'
+import { receiveProviderEvent, type ReceiveDeps } from './routes/receive-provider-event.ts'
 import { submitTask, type SubmissionDeps } from './routes/submit-task.ts'
 import { createTaskViews } from './task-views.ts'
 
@@ -25,14 +26,16 @@ export interface GatewayDeps {
   readonly session: SessionPluginOptions
   readonly limits: RateLimits
   readonly database: Database
-  readonly links: AssetLinks
-  readonly orders: Pick<OrderDeps, 'quotes' | 'timeouts'>
+  readonly orders: Omit<OrderDeps, 'database'> & { readonly links: AssetLinks }
   readonly submission: SubmissionDeps
+  readonly inbox: Omit<ReceiveDeps, 'database' | 'events'>
   readonly admin: Omit<AdminDeps, 'database' | 'events'>
 }
 
 export async function buildApp(deps: GatewayDeps): Promise<HttpServer> {
-  const { database, links, submission } = deps
+  const { database, submission } = deps
+  const { links } = deps.orders
+  const { announcer, events } = submission
   const httpServer = await createServer({
     ...deps.server,
     service: 'task-gateway',
@@ -48,9 +51,10 @@ export async function buildApp(deps: GatewayDeps): Promise<HttpServer> {
     await publicRoutes.register(getTool, { database })
   })
 
+  await app.register(receiveProviderEvent, { database, events, ...deps.inbox })
+
   const taskViews = createTaskViews({ database, links })
-  const orders = { database, links, ...deps.orders }
-  const { announcer, events } = submission
+  const orders = { database, ...deps.orders }
   await app.register(async signedIn => {
     // Before the body is read: a stranger learns nothing about what is wrong with it.
     signedIn.addHook('onRequest', requireUser)

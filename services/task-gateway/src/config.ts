@@ -101,6 +101,26 @@ const SweepSettings = Type.Object({
   ),
 })
 
+const WebhookSettings = Type.Object({
+  falJwksUrl: setting(
+    Type.Optional(
+      Type.String({
+        pattern: '^https?://',
+        description: 'Keys of fal’s webhooks: https://rest.fal.ai/.well-known/jwks.json',
+      }),
+    ),
+    { env: 'FAL_WEBHOOK_JWKS_URL' },
+  ),
+  replicateSecret: setting(
+    Type.Optional(Type.String({ minLength: 16, description: 'Signs Replicate’s webhooks' })),
+    { env: 'REPLICATE_WEBHOOK_SECRET', secret: true },
+  ),
+  openaiSecret: setting(
+    Type.Optional(Type.String({ minLength: 16, description: 'Signs OpenAI’s webhooks' })),
+    { env: 'OPENAI_WEBHOOK_SECRET', secret: true },
+  ),
+})
+
 export const GatewayConfig = Type.Object({
   http: HttpSettings,
   log: LogSettings,
@@ -127,6 +147,7 @@ export const GatewayConfig = Type.Object({
     ),
   ),
   tasks: TaskSettings,
+  webhooks: WebhookSettings,
   dispatch: DispatchSettings,
   sweep: SweepSettings,
   sampleIntervalMs: setting(

@@ -20,7 +20,9 @@ import { GatewayConfig } from './config.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { createEvents, type Events } from './events.ts'
 import { Repeat } from '@funmagic/runtime/repeat'
+import { createVerifiers } from './provider-webhooks.ts'
 import { createQuotes } from './quotes.ts'
+import { joinEvents } from './jobs/join-events.ts'
 import { sample } from './jobs/sample.ts'
 import { sweep } from './jobs/sweep.ts'
 import { TaskWaits } from './task-waits.ts'
@@ -60,14 +62,18 @@ await run('task-gateway', async (environment, lifecycle) => {
       onError,
     }),
     database,
-    links: createAssetLinks(config.cdn),
-    orders: { quotes: createQuotes(config.secretKey), timeouts: config.tasks },
+    orders: {
+      links: createAssetLinks(config.cdn),
+      quotes: createQuotes(config.secretKey),
+      timeouts: config.tasks,
+    },
     admin: {
       credentials: await openCredentials(config.secretKey),
       cdnUrl: config.cdn.cdnUrl,
       simulatorsUrl: config.simulatorsUrl,
       forgetLimits: openForgetting(config, events, lifecycle),
     },
+    inbox: { redis, verifiers: createVerifiers(config.webhooks) },
     submission: { dispatcher, announcer, events, waits },
   })
   await app.listen({ host: config.http.host, port: config.http.port })
@@ -156,6 +162,8 @@ function startJobs(
   const sweeping = { ...parts, dispatcher, limits }
   const sweeper = new Repeat(config.sweep.intervalMs, () => sweep(sweeping))
   lifecycle.onStop('sweeper', () => sweeper[Symbol.asyncDispose]())
+  const joiner = new Repeat(config.sweep.intervalMs, () => joinEvents(parts))
+  lifecycle.onStop('joiner', () => joiner[Symbol.asyncDispose]())
   const sampler = new Repeat(config.sampleIntervalMs, () => sample(parts))
   lifecycle.onStop('sampler', () => sampler[Symbol.asyncDispose]())
   return dispatcher

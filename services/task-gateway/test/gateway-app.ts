@@ -21,6 +21,7 @@ import { createTestTool, type TestTool } from '@funmagic/task/testing'
 import { createAnnouncer } from '../src/announcer.ts'
 import { buildApp } from '../src/app.ts'
 import { createEvents } from '../src/events.ts'
+import { createVerifiers, type WebhookSettings } from '../src/provider-webhooks.ts'
 import { createQuotes } from '../src/quotes.ts'
 import { TaskWaits } from '../src/task-waits.ts'
 
@@ -34,14 +35,13 @@ export const privateCdnUrl = 'https://private-cdn.funmagic.test'
 export type Gateway = Awaited<ReturnType<typeof openGateway>>
 
 /** The service on a database of its own, without its jobs; `nudges` counts the dispatcher's. */
-export async function openGateway(t: Teardown, profile: RateLimitProfile = 'development') {
+export async function openGateway(
+  t: Teardown,
+  profile: RateLimitProfile = 'development',
+  webhookSettings: WebhookSettings = {},
+) {
   const { database } = await createTestDatabase(t)
-  const redis = openRedis({
-    url: process.env['REDIS_CACHE_URL'] ?? '',
-    role: 'cache',
-    name: 'task-gateway-test',
-    onError: () => undefined,
-  })
+  const redis = openCache()
   const metrics = createMetrics('task-gateway')
   const logger = createLogger('task-gateway', 'silent')
   const events = createEvents(metrics, logger)
@@ -58,8 +58,8 @@ export async function openGateway(t: Teardown, profile: RateLimitProfile = 'deve
     },
     limits: createRateLimits({ database, redis, profile }),
     database,
-    links: openLinks(),
     orders: {
+      links: openLinks(),
       quotes: createQuotes('a secret of this test only', () => Date.now() + clock.aheadMs),
       timeouts: { stepDefaultSeconds: 300, queueAllowanceSeconds: 600 },
     },
@@ -69,6 +69,7 @@ export async function openGateway(t: Teardown, profile: RateLimitProfile = 'deve
       simulatorsUrl: 'http://127.0.0.1:9',
       forgetLimits: async (scope, providerId) => void forgotten.push(`${scope} ${providerId}`),
     },
+    inbox: { redis, verifiers: createVerifiers(webhookSettings) },
     submission: { dispatcher: { nudge: () => void (nudges.count += 1) }, announcer, events, waits },
   })
   t.teardown(async () => {
@@ -89,6 +90,15 @@ export async function openGateway(t: Teardown, profile: RateLimitProfile = 'deve
     waits,
     tools: await addTools(database),
   }
+}
+
+function openCache() {
+  return openRedis({
+    url: process.env['REDIS_CACHE_URL'] ?? '',
+    role: 'cache',
+    name: 'task-gateway-test',
+    onError: () => undefined,
+  })
 }
 
 function openLinks() {

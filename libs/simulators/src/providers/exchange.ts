@@ -19,6 +19,8 @@ export interface Studio {
   readonly files: FileStore
   readonly workshop: Workshop
   readonly latencyMs: number
+  /** Signs Replicate's webhooks. */
+  readonly replicateSecret: string
 }
 
 /** The error replies of one provider, each in the provider's own words. */

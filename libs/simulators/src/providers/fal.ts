@@ -11,9 +11,10 @@ import {
   sendReply,
   type Studio,
 } from './exchange.ts'
-import { endpoints, FalFailure, failureOf } from './fal-endpoints.ts'
+import { endpoints, failureOf } from './fal-endpoints.ts'
 import { type Job, Jobs } from './jobs.ts'
-import { type Operation, workModeOf } from './scripts.ts'
+import { type Operation, type Part, workModeOf } from './scripts.ts'
+import { createFalSigner, notify, type SignNotice } from './webhooks.ts'
 
 /**
  * fal's queue (queue.fal.run) and storage (rest.fal.ai) under one prefix. The queue takes every
@@ -21,6 +22,8 @@ import { type Operation, workModeOf } from './scripts.ts'
  */
 export function registerFal(app: FastifyInstance, studio: Studio): void {
   const jobs = new Jobs<unknown>()
+  const signer = createFalSigner()
+  app.get('/.well-known/jwks.json', async () => signer.jwks)
   app.addHook('onClose', async () => jobs.close())
   app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) =>
     reply.status(error.statusCode ?? 500).send({ detail: error.message }),
@@ -33,7 +36,7 @@ export function registerFal(app: FastifyInstance, studio: Studio): void {
       return reply
     })
     registerInitiate(signedIn, studio)
-    registerSubmit(signedIn, studio, jobs)
+    registerSubmit(signedIn, studio, { jobs, sign: signer.sign })
     registerRequests(signedIn, studio, jobs)
   })
   app.register(async open => registerUpload(open, studio))
@@ -74,15 +77,18 @@ function registerUpload(app: FastifyInstance, studio: Studio): void {
   )
 }
 
-function registerSubmit(app: FastifyInstance, studio: Studio, jobs: Jobs<unknown>): void {
-  const submit = (request: FastifyRequest, reply: FastifyReply) => {
+interface Queue {
+  readonly jobs: Jobs<unknown>
+  readonly sign: SignNotice
+}
+
+function registerSubmit(app: FastifyInstance, studio: Studio, { jobs, sign }: Queue): void {
+  const submit = async (request: FastifyRequest, reply: FastifyReply) => {
     const path = request.url.split('?', 1)[0]?.replace(/^\/fal\//, '') ?? ''
     const opening = open(studio, 'submit', { request, reply, input: request.body, model: path })
     if (opening === undefined) return
     const endpoint = endpoints.get(path)
     if (endpoint === undefined) return sendError(reply, unknownApplication(path))
-    if ('fal_webhook' in fieldsOf(request.query)) return sendError(reply, noWebhooks)
-
     const id = randomUUID()
     const { call, part } = opening
     const onOver = studio.calls.accept(call, id)
@@ -92,12 +98,30 @@ function registerSubmit(app: FastifyInstance, studio: Studio, jobs: Jobs<unknown
     const work = () => endpoint(run)
     const model = path.split('/').slice(0, 2).join('/')
     const job = jobs.start({ id, model, input: null, part, latencyMs, work, onOver })
+    const told = tell(job, { url: fieldsOf(request.query)['fal_webhook'], sign, part })
+    if (part.webhook === 'before-reply') await told
     void reply.header('x-fal-request-id', id)
     const body = renderStatus(job, { jobs, origin: originOf(request), withLogs: false })
     sendReply(reply, part, { status: 200, body })
   }
   app.post('/:owner/:app', submit)
   app.post('/:owner/:app/*', submit)
+}
+
+/** What fal posts when a request is over (fal, "Webhooks"); it has one event for each. */
+async function tell(
+  job: Job<unknown>,
+  { url, sign, part }: { url: unknown; sign: SignNotice; part: Part },
+): Promise<void> {
+  if (typeof url !== 'string') return
+  await job.over
+  const isOk = job.state === 'succeeded'
+  const shared = { request_id: job.id, gateway_request_id: job.id }
+  const failure = isOk ? undefined : failureOf(job)
+  const body = isOk
+    ? { ...shared, status: 'OK', payload: job.result }
+    : { ...shared, status: 'ERROR', error: failure?.message, payload: failure?.body }
+  await notify({ url, id: job.id, body }, sign, part.webhook)
 }
 
 interface RequestPath {
@@ -207,12 +231,6 @@ const stillInProgress: ErrorReply = {
   status: 400,
   body: { detail: 'Request is still in progress' },
 }
-const noWebhooks: ErrorReply = {
-  status: 422,
-  body: new FalFailure(422, 'value_error', 'The simulator does not call webhooks; poll instead.')
-    .body,
-}
-
 function unknownApplication(path: string): ErrorReply {
   const [owner, app] = path.split('/')
   return { status: 404, body: { detail: `Application '${owner}/${app}' not found` } }

@@ -11,10 +11,13 @@ import { registerOpenAi } from './openai.ts'
 import { registerReplicate } from './replicate.ts'
 import { Script, Scripts } from './scripts.ts'
 import { registerTripo } from './tripo.ts'
+import { newStandardSecret } from './webhooks.ts'
 
 export interface ProvidersOptions extends ListenOptions {
   /** How long a piece of work takes in all, unless a script says otherwise. */
   readonly latencyMs?: number
+  /** Signs Replicate's webhooks; a new one unless told. */
+  readonly replicateSecret?: string | undefined
   readonly drainMs?: number
   readonly log?: Log
 }
@@ -49,6 +52,7 @@ export async function startProviders(options: ProvidersOptions = {}): Promise<Pr
     files: new FileStore(),
     workshop: openWorkshop(workplaces),
     latencyMs: options.latencyMs ?? defaultLatencyMs,
+    replicateSecret: options.replicateSecret ?? newStandardSecret(),
   }
   const app = await buildApp(studio, options.log ?? (() => undefined))
   const url = await listen(app.server, options)

@@ -16,7 +16,8 @@ import type { StoredFile } from './file-store.ts'
 import { type Job, Jobs } from './jobs.ts'
 import { acceptMultipart, type Form } from './multipart.ts'
 import { type Input, type Model, models } from './replicate-models.ts'
-import { type Operation, workModeOf } from './scripts.ts'
+import { type Operation, type Part, workModeOf } from './scripts.ts'
+import { notify, signStandard } from './webhooks.ts'
 
 /** The HTTP API of Replicate (its OpenAPI document): files and predictions. */
 export function registerReplicate(app: FastifyInstance, studio: Studio): void {
@@ -36,6 +37,7 @@ export function registerReplicate(app: FastifyInstance, studio: Studio): void {
   app.get('/account', async () => {
     return { type: 'user', username: 'simulator', name: 'Simulator', github_url: null }
   })
+  app.get('/webhooks/default/secret', async () => ({ key: studio.replicateSecret }))
   registerFiles(app, studio)
   registerPredictions(app, studio, jobs)
 }
@@ -78,6 +80,7 @@ interface Order {
   readonly version?: unknown
   readonly input?: unknown
   readonly webhook?: unknown
+  readonly webhook_events_filter?: unknown
 }
 
 function registerPredictions(app: FastifyInstance, studio: Studio, jobs: Jobs<unknown>): void {
@@ -132,7 +135,7 @@ async function submit(studio: Studio, jobs: Jobs<unknown>, order: Submission): P
   const opening = open(studio, 'submit', { request, reply, input, ...(model && { model }) })
   if (opening === undefined) return
   if (model === undefined) return sendError(reply, order.otherwise)
-  const refusal = refusalOf(model, input, request.body?.webhook)
+  const refusal = refusalOf(model, input)
   if (refusal !== undefined) return sendError(reply, refusal)
 
   const { call, part } = opening
@@ -143,6 +146,8 @@ async function submit(studio: Studio, jobs: Jobs<unknown>, order: Submission): P
   const work = () => model.run({ input, files, workshop, mode, origin: originOf(request) })
   const echo = shorten(input)
   const job = jobs.start({ id, model: model.name, input: echo, part, latencyMs, work, onOver })
+  const told = tell(job, { request, secret: studio.replicateSecret, part })
+  if (part.webhook === 'before-reply') await told
   const waitSeconds = waitOf(request)
   const patience = sleep(waitSeconds * 1000, undefined, { ref: false })
   if (waitSeconds > 0) await Promise.race([job.over, patience])
@@ -151,7 +156,24 @@ async function submit(studio: Studio, jobs: Jobs<unknown>, order: Submission): P
   sendReply(reply, part, { status: isComplete ? 201 : 202, body })
 }
 
-function refusalOf(model: Model, input: Input, webhook: unknown): ErrorReply | undefined {
+/** What Replicate posts: the prediction as it is at each event that the caller asked for. */
+async function tell(
+  job: Job<unknown>,
+  { request, secret, part }: { request: Submission['request']; secret: string; part: Part },
+): Promise<void> {
+  const { webhook: url, webhook_events_filter: filter } = request.body ?? {}
+  if (typeof url !== 'string') return
+  const sign = signStandard(secret)
+  const begun = { ...fieldsOf(render(job, originOf(request))), status: 'starting', output: null }
+  await job.over
+  const isWanted = !Array.isArray(filter) || filter.includes('completed')
+  const body = render(job, originOf(request))
+  if (isWanted) await notify({ url, id: `${job.id}-completed`, body }, sign, part.webhook)
+  if (part.webhook !== 'out-of-order') return
+  await notify({ url, id: `${job.id}-start`, body: begun }, sign, 'once')
+}
+
+function refusalOf(model: Model, input: Input): ErrorReply | undefined {
   const faults = model.faultsOf(input)
   if (faults.length > 0) {
     const detail = faults.map(fault => `- input: ${fault.description}\n`).join('')
@@ -159,9 +181,7 @@ function refusalOf(model: Model, input: Input, webhook: unknown): ErrorReply | u
     const title = 'Input validation failed'
     return { status: 422, body: { title, detail, status: 422, invalid_fields: invalid } }
   }
-  if (webhook === undefined || webhook === null) return undefined
-  const detail = 'The simulator does not call webhooks; poll instead.'
-  return { status: 422, body: { title: 'Not simulated', detail, status: 422 } }
+  return undefined
 }
 
 /** `Prefer: wait` holds the reply for up to 60 seconds, `wait=5` for five. */

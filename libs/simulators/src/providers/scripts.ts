@@ -28,6 +28,18 @@ const workModes = [
   'redirect-output',
   'link-local-output',
 ] as const
+/** How the caller is told of the end of accepted work, where it asked to be. */
+const webhookModes = [
+  'once',
+  'twice',
+  'before-reply',
+  'out-of-order',
+  'bad-signature',
+  'stale',
+  'never',
+] as const
+export type WebhookMode = (typeof webhookModes)[number]
+
 export const providers = ['openai', 'replicate', 'fal', 'tripo', 'google'] as const
 export const operations = ['submit', 'status', 'result', 'cancel', 'upload', 'download'] as const
 
@@ -54,6 +66,7 @@ export const Script = Type.Object(
     ),
     retryAfterSeconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 3600 })),
     latencyMs: Type.Optional(Type.Integer({ minimum: 0, maximum: 3_600_000 })),
+    webhook: Type.Optional(Type.Enum(webhookModes)),
   },
   { additionalProperties: false },
 )
@@ -71,9 +84,16 @@ export interface Part {
   readonly mode: Mode
   readonly retryAfterSeconds: number
   readonly latencyMs: number | undefined
+  readonly webhook: WebhookMode
 }
 
 const scriptsMax = 1_000
+const plainPart: Part = {
+  mode: 'ok',
+  retryAfterSeconds: 1,
+  latencyMs: undefined,
+  webhook: 'once',
+}
 
 /** The parts that a test or a person has handed out, in order. */
 export class Scripts {
@@ -91,14 +111,14 @@ export class Scripts {
   /** What this call is to do. Words in the input, such as simulate:429, win over scripts. */
   take(attempt: Attempt): Part {
     const trigger = attempt.operation === 'submit' ? triggerIn(attempt.text ?? '') : undefined
-    if (trigger !== undefined) return { mode: trigger, retryAfterSeconds: 1, latencyMs: undefined }
+    if (trigger !== undefined) return { ...plainPart, mode: trigger }
     const index = this.#queue.findIndex(entry => applies(entry.script, attempt))
     const entry = this.#queue[index]
-    if (entry === undefined) return { mode: 'ok', retryAfterSeconds: 1, latencyMs: undefined }
+    if (entry === undefined) return plainPart
     entry.left--
     if (entry.left === 0) this.#queue.splice(index, 1)
-    const { mode, retryAfterSeconds = 1, latencyMs } = entry.script
-    return { mode, retryAfterSeconds, latencyMs }
+    const { mode, retryAfterSeconds = 1, latencyMs, webhook = 'once' } = entry.script
+    return { mode, retryAfterSeconds, latencyMs, webhook }
   }
 }
 

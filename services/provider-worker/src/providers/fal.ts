@@ -1,7 +1,7 @@
 import { createFalClient, type FalClient } from '@fal-ai/client'
 import Type, { type Static } from 'typebox'
 import { Value } from 'typebox/value'
-import type { ProviderAccount, ProviderTimeouts } from './account.ts'
+import { callbackOf, waitingFor, type ProviderAccount } from './account.ts'
 import { createExchange, type Fetch, type Terms } from './exchange.ts'
 import { pollUntilDone } from './poll.ts'
 import {
@@ -53,7 +53,7 @@ interface Link {
     terms: Terms,
     operate: (fal: FalClient) => Promise<Result>,
   ) => Promise<Result>
-  readonly timeouts: ProviderTimeouts
+  readonly account: ProviderAccount
 }
 
 interface CallLink extends Link {
@@ -72,7 +72,7 @@ function openLink(account: ProviderAccount): Link {
   })
   return {
     ask: (terms, operate) => exchange(terms, fetch => operate(connect(account, fetch))),
-    timeouts: account.timeouts,
+    account,
   }
 }
 
@@ -100,10 +100,11 @@ async function submit(
     throw new ProviderFailure('misconfigured', `fal does not run ${stepType} on this input`)
   }
   const input = { image_url: await upload(link, picture, signal) }
-  const terms = { operation: 'submit', timeoutMs: link.timeouts.submitMs, signal } as const
-  const submitted: unknown = await link.ask(terms, fal =>
-    fal.queue.submit(model, { input, storageSettings: keepAtProvider }),
-  )
+  const { timeouts } = link.account
+  const terms = { operation: 'submit', timeoutMs: timeouts.submitMs, signal } as const
+  const webhookUrl = callbackOf(link.account, request.reference)
+  const options = { input, storageSettings: keepAtProvider, ...(webhookUrl && { webhookUrl }) }
+  const submitted: unknown = await link.ask(terms, fal => fal.queue.submit(model, options))
   if (Value.Check(Submitted, submitted)) {
     return { kind: 'accepted', providerRequestId: submitted.request_id }
   }
@@ -112,7 +113,8 @@ async function submit(
 
 async function upload(link: Link, picture: Picture, signal: AbortSignal): Promise<string> {
   const file = new Blob([picture.bytes], { type: picture.mimeType })
-  const terms = { operation: 'upload', timeoutMs: link.timeouts.submitMs, signal } as const
+  const { timeouts } = link.account
+  const terms = { operation: 'upload', timeoutMs: timeouts.submitMs, signal } as const
   return link.ask(terms, fal => fal.storage.upload(file, { lifecycle: keepAtProvider }))
 }
 
@@ -120,8 +122,8 @@ async function resume(
   link: CallLink,
   report: (update: ProgressUpdate) => void,
 ): Promise<readonly ProviderOutput[]> {
-  const { signal, timeouts } = link
-  const terms = { intervalMs: timeouts.pollIntervalMs, signal }
+  const { account, call, signal } = link
+  const terms = waitingFor(account, call.providerRequestId, signal)
   const completed = await pollUntilDone(async () => {
     const status = await askStatus(link)
     if (status.status === 'COMPLETED') return status
@@ -169,8 +171,8 @@ async function cancel(link: CallLink): Promise<void> {
   }
 }
 
-function pollTerms({ timeouts, signal }: CallLink, operation: Terms['operation']): Terms {
-  return { operation, timeoutMs: timeouts.pollMs, signal, notFound: 'expired' }
+function pollTerms({ account, signal }: CallLink, operation: Terms['operation']): Terms {
+  return { operation, timeoutMs: account.timeouts.pollMs, signal, notFound: 'expired' }
 }
 
 function progressOf({ status, queue_position: position }: Status): ProgressUpdate {

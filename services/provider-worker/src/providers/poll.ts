@@ -1,9 +1,14 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { ProviderFailure } from './provider.ts'
 
+/** Waits, at most so long, for news of the call with the provider's id. */
+export type Pause = (providerRequestId: string, ms: number, signal: AbortSignal) => Promise<void>
+
 export interface PollTerms {
   readonly intervalMs: number
   readonly signal: AbortSignal
+  /** A wait of its own, in place of one of the whole time. */
+  readonly pause?: ((ms: number) => Promise<void>) | undefined
 }
 
 /** Questions in a row that may fail before the wait is given up and counted as a retry. */
@@ -17,7 +22,7 @@ const retryAfterMaxMs = 15_000
  */
 export async function pollUntilDone<Result>(
   ask: () => Promise<Result | undefined>,
-  { intervalMs, signal }: PollTerms,
+  { intervalMs, signal, pause = ms => waitFor(ms, signal) }: PollTerms,
 ): Promise<Result> {
   let failures = 0
   // Bounded by the signal, which aborts when the time of the step is over.
@@ -34,11 +39,11 @@ export async function pollUntilDone<Result>(
       const askedMs = Math.min(error.retryAfterMs ?? 0, retryAfterMaxMs)
       pauseMs = Math.max(intervalMs * 2 ** failures, askedMs)
     }
-    await pause(pauseMs, signal)
+    await pause(pauseMs)
   }
 }
 
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
+async function waitFor(ms: number, signal: AbortSignal): Promise<void> {
   try {
     await wait(ms, undefined, { signal })
   } catch (error) {

@@ -1,7 +1,7 @@
 import Replicate from 'replicate'
 import Type, { type Static } from 'typebox'
 import { Value } from 'typebox/value'
-import type { ProviderAccount, ProviderTimeouts } from './account.ts'
+import { callbackOf, waitingFor, type ProviderAccount } from './account.ts'
 import { createExchange, type Terms } from './exchange.ts'
 import { pollUntilDone } from './poll.ts'
 import {
@@ -52,7 +52,7 @@ interface Link {
     terms: Terms,
     operate: (replicate: Replicate) => Promise<unknown>,
   ) => Promise<unknown>
-  readonly timeouts: ProviderTimeouts
+  readonly account: ProviderAccount
 }
 
 interface CallLink extends Link {
@@ -60,7 +60,8 @@ interface CallLink extends Link {
   readonly signal: AbortSignal
 }
 
-function openLink({ apiKey: auth, baseUrl, timeouts, observe }: ProviderAccount): Link {
+function openLink(account: ProviderAccount): Link {
+  const { apiKey: auth, baseUrl, observe } = account
   const exchange = createExchange({
     provider: 'replicate',
     hosts: ['api.replicate.com'],
@@ -72,7 +73,7 @@ function openLink({ apiKey: auth, baseUrl, timeouts, observe }: ProviderAccount)
   return {
     ask: (terms, operate) =>
       exchange(terms, fetch => operate(new Replicate({ auth, fetch, ...address }))),
-    timeouts,
+    account,
   }
 }
 
@@ -87,11 +88,18 @@ async function submit(
   }
   // The names of vufinder/vggt-1b, the model of the seeds' 3D vision.
   const input = { images: [await upload(link, picture, signal)], return_pcd: true }
-  const terms = { operation: 'submit', timeoutMs: link.timeouts.submitMs, signal } as const
-  const created = await link.ask(terms, replicate =>
-    replicate.predictions.create({ ...versionOf(model), input }),
-  )
+  const { timeouts } = link.account
+  const terms = { operation: 'submit', timeoutMs: timeouts.submitMs, signal } as const
+  const order = { ...versionOf(model), input, ...hookOf(link.account, request.reference) }
+  const created = await link.ask(terms, replicate => replicate.predictions.create(order))
   return { kind: 'accepted', providerRequestId: asPrediction(created).id }
+}
+
+/** One event, at the end, whatever the end is. */
+function hookOf(account: ProviderAccount, reference: string) {
+  const webhook = callbackOf(account, reference)
+  const filter: 'completed'[] = ['completed']
+  return webhook === undefined ? {} : { webhook, webhook_events_filter: filter }
 }
 
 /** `owner/name:version` names a version, `owner/name` an official model. */
@@ -102,7 +110,8 @@ function versionOf(model: string): { version: string } | { model: string } {
 
 async function upload(link: Link, picture: Picture, signal: AbortSignal): Promise<string> {
   const file = new Blob([picture.bytes], { type: picture.mimeType })
-  const terms = { operation: 'upload', timeoutMs: link.timeouts.submitMs, signal } as const
+  const { timeouts } = link.account
+  const terms = { operation: 'upload', timeoutMs: timeouts.submitMs, signal } as const
   const uploaded = await link.ask(terms, replicate => replicate.files.create(file))
   if (Value.Check(Uploaded, uploaded)) return uploaded.urls.get
   throw new ProviderFailure('bad_response', 'the upload was answered without an address')
@@ -112,7 +121,7 @@ async function resume(
   link: CallLink,
   report: (update: ProgressUpdate) => void,
 ): Promise<readonly ProviderOutput[]> {
-  const { call, signal, timeouts } = link
+  const { account, call, signal } = link
   const ask = async () => {
     const prediction = asPrediction(
       await link.ask(pollTerms(link, 'status'), replicate =>
@@ -123,7 +132,7 @@ async function resume(
     if (outputs === undefined) report(progressOf(prediction))
     return outputs
   }
-  return pollUntilDone(ask, { intervalMs: timeouts.pollIntervalMs, signal })
+  return pollUntilDone(ask, waitingFor(account, call.providerRequestId, signal))
 }
 
 /** A prediction that has ended answers with itself, unchanged. */
@@ -134,8 +143,8 @@ async function cancel(link: CallLink): Promise<void> {
   )
 }
 
-function pollTerms({ timeouts, signal }: CallLink, operation: Terms['operation']): Terms {
-  return { operation, timeoutMs: timeouts.pollMs, signal, notFound: 'expired' }
+function pollTerms({ account, signal }: CallLink, operation: Terms['operation']): Terms {
+  return { operation, timeoutMs: account.timeouts.pollMs, signal, notFound: 'expired' }
 }
 
 function asPrediction(answer: unknown): Prediction {
