@@ -6,8 +6,8 @@ import { sql } from '@funmagic/database/sql'
 import { createTestDatabase } from '@funmagic/database/testing'
 import { inTransaction } from '@funmagic/database/transaction'
 import { insertAsset } from '../src/asset-rows.ts'
-import type { Asset } from '../src/asset.ts'
-import { freshPrivatePlace, headersFor } from '../src/object-keys.ts'
+import { derivativePresets, type Asset } from '../src/asset.ts'
+import { derivativeKey, freshPrivatePlace, headersFor } from '../src/object-keys.ts'
 import type { ObjectStore } from '../src/object-store.ts'
 
 export interface Fixture {
@@ -33,7 +33,7 @@ export async function openFixture(): Promise<Fixture> {
   return { database, userId, otherUserId }
 }
 
-async function createUser(database: Database): Promise<UserId> {
+export async function createUser(database: Database): Promise<UserId> {
   const id = newId()
   await database.query(
     sql`INSERT INTO users (id, email, name) VALUES (${id}, ${`${id}@example.test`}, 'Test')`,
@@ -87,6 +87,23 @@ export async function createAsset(
   )
   if (asset === undefined) throw new Error('the task has an asset for this output already')
   return asset
+}
+
+/** Two smaller pictures beside an asset; what they show does not matter here. */
+export async function addDerivatives(
+  { database, store }: { database: Database; store: ObjectStore },
+  asset: Asset,
+): Promise<Asset> {
+  for (const preset of derivativePresets) {
+    const place = { bucket: asset.bucket, key: derivativeKey(asset.storageKey, preset) }
+    const bytes = Buffer.from(`${preset} of ${asset.id}`)
+    await store.create(place, bytes, headersFor(asset.bucket, 'image/webp'))
+  }
+  await database.query(sql`
+    UPDATE assets SET derivatives = ${[...derivativePresets]}, derivatives_due_at = NULL
+    WHERE id = ${asset.id}
+  `)
+  return { ...asset, derivatives: derivativePresets }
 }
 
 export function sha256(bytes: Uint8Array): string {

@@ -32,7 +32,7 @@ interface RecordedInvalidations extends CdnInvalidation {
   failNext(operation: 'invalidate' | 'probe', moment?: 'before' | 'after'): void
 }
 
-function recordInvalidations(): RecordedInvalidations {
+export function recordInvalidations(): RecordedInvalidations {
   const requests: { paths: readonly string[]; reference: string }[] = []
   const served = new Set<string>()
   const planned = new Map<string, 'before' | 'after'>()
