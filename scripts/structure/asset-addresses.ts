@@ -8,6 +8,7 @@ const makers = [
   'libs/asset/src/resolve-url.ts',
   'libs/asset/src/signed-links.ts',
   'libs/asset/src/s3-object-store.ts',
+  'libs/asset/src/s3-part-store.ts',
   'libs/asset/src/memory-object-store.ts',
   'libs/asset/src/testing.ts',
 ]

@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { AppError } from '@funmagic/contract/problem'
 import type { BucketRole, Place } from './asset.ts'
+import { MemoryPartStore } from './memory-part-store.ts'
 import {
   copyBytesMax,
   type ListedObject,
@@ -9,9 +10,9 @@ import {
   type ObjectStore,
   type StoredObject,
   StoreFailure,
-  type UploadRequest,
   type UploadTerms,
 } from './object-store.ts'
+import type { UploadRequest } from './part-store.ts'
 
 interface Kept extends StoredObject {
   readonly bytes: Uint8Array
@@ -29,6 +30,9 @@ export class MemoryObjectStore implements ObjectStore {
   readonly #objects = new Map<string, Kept>()
   readonly #uploads = new Map<string, Ticket>()
   readonly #downloads = new Map<string, Ticket>()
+  readonly parts = new MemoryPartStore((place, bytes, mimeType) =>
+    this.create(place, bytes, { mimeType, cacheControl: '', contentDisposition: '' }),
+  )
 
   /** The keys that hold an object, as `bucket:key`. */
   get places(): string[] {
@@ -129,6 +133,7 @@ export class MemoryObjectStore implements ObjectStore {
 
   /** S3's answer to the PUT: 200, 400 for other bytes, 403 for other headers, 412 when taken. */
   async send(request: UploadRequest, bytes: Uint8Array): Promise<number> {
+    if (request.url.startsWith('memory://part/')) return this.parts.send(request, bytes)
     const ticket = this.#uploads.get(request.url)
     if (ticket === undefined || ticket.expiresAtMs < Date.now()) return 403
     const sent = { ...request.headers, 'content-length': String(bytes.length) }

@@ -1,5 +1,6 @@
 import { AppError } from '@funmagic/contract/problem'
 import type { BucketRole, Place } from './asset.ts'
+import type { PartStore, UploadRequest } from './part-store.ts'
 
 /** What the server decides about an object when it is written (reliability S9). */
 export interface ObjectHeaders {
@@ -42,12 +43,6 @@ export interface UploadTerms {
   readonly expiresInSeconds: number
 }
 
-/** A PUT for somebody else to send, with exactly these headers. */
-export interface UploadRequest {
-  readonly url: string
-  readonly headers: Readonly<Record<string, string>>
-}
-
 /** The store did not answer, or not as it must. Answered as UNAVAILABLE (503). */
 export class StoreFailure extends AppError {
   constructor(cause: unknown) {
@@ -82,6 +77,8 @@ export interface ObjectStore {
   remove(place: Place): Promise<void>
   /** One PUT to an empty place: type, length and, when known, checksum are signed. */
   presignUpload(place: Place, terms: UploadTerms): Promise<UploadRequest>
+  /** Objects that arrive in parts. */
+  readonly parts: PartStore
   /** A GET straight from the store, for admin-private assets only (A7). */
   presignDownload(place: Place, terms: { expiresInSeconds: number }): Promise<string>
   /** Closes the connections. */

@@ -6,7 +6,7 @@ import { derivativePresets, type DerivativePreset } from './asset.ts'
 import { sniffMimeType } from './media-types.ts'
 
 /** What a picture may be, checked in its header before a pixel is decoded (reliability 1.8). */
-const pictureLimits = {
+export const pictureLimits = {
   pixelsMax: 40_000_000,
   sideMaxPx: 16_383,
   ratioMax: 100,

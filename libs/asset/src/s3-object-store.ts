@@ -25,9 +25,10 @@ import {
   type ObjectStore,
   type StoredObject,
   StoreFailure,
-  type UploadRequest,
   type UploadTerms,
 } from './object-store.ts'
+import type { UploadRequest } from './part-store.ts'
+import { S3PartStore } from './s3-part-store.ts'
 
 export interface S3Settings {
   readonly region: string
@@ -71,6 +72,7 @@ class S3ObjectStore implements ObjectStore {
   readonly #presigner: S3Client
   readonly #buckets: S3Settings['buckets']
   readonly #deadlines: StoreDeadlines
+  readonly parts: S3PartStore
 
   constructor(settings: S3Settings) {
     this.#buckets = settings.buckets
@@ -78,6 +80,11 @@ class S3ObjectStore implements ObjectStore {
     this.#client = new S3Client(clientConfig(settings, settings.endpoint))
     const publicEndpoint = settings.publicEndpoint ?? settings.endpoint
     this.#presigner = new S3Client(clientConfig(settings, publicEndpoint))
+    this.parts = new S3PartStore({
+      client: this.#client,
+      presigner: this.#presigner,
+      buckets: this.#buckets,
+    })
   }
 
   async check(): Promise<void> {

@@ -12,7 +12,8 @@ export function openMemoryObjectStore(): MemoryObjectStore {
 
 export type { MemoryObjectStore }
 
-type Operation = 'find' | 'read' | 'open' | 'list' | 'create' | 'copy' | 'remove'
+type PartOperation = 'beginParts' | 'listParts' | 'joinParts' | 'abandonParts'
+type Operation = 'find' | 'read' | 'open' | 'list' | 'create' | 'copy' | 'remove' | PartOperation
 
 export interface FragileObjectStore extends ObjectStore {
   /**
@@ -50,6 +51,13 @@ export function makeFragile(store: ObjectStore): FragileObjectStore {
     remove: place => attempt('remove', () => store.remove(place)),
     presignUpload: (place, terms) => store.presignUpload(place, terms),
     presignDownload: (place, terms) => store.presignDownload(place, terms),
+    parts: {
+      begin: (place, object) => attempt('beginParts', () => store.parts.begin(place, object)),
+      presign: (place, terms) => store.parts.presign(place, terms),
+      list: (place, id) => attempt('listParts', () => store.parts.list(place, id)),
+      join: (place, whole) => attempt('joinParts', () => store.parts.join(place, whole)),
+      abandon: place => attempt('abandonParts', () => store.parts.abandon(place)),
+    },
     close: () => store.close(),
   }
 }

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
-import { newId, type UploadId, type UserId } from '@funmagic/contract/ids'
+import { newId } from '@funmagic/contract/ids'
 import { AppError } from '@funmagic/contract/problem'
-import type { Database, Queryable } from '@funmagic/database/client'
-import { empty, sql } from '@funmagic/database/sql'
+import type { Database } from '@funmagic/database/client'
+import { sql } from '@funmagic/database/sql'
 import { inTransaction, type Transaction } from '@funmagic/database/transaction'
 import { insertAsset } from './asset-rows.ts'
 import type { Asset, NewAsset } from './asset.ts'
@@ -13,7 +13,9 @@ import { quarantinePlace, uploadPlace } from './object-keys.ts'
 import type { ObjectStore } from './object-store.ts'
 import { cleanPicture, inspectPicture } from './pictures.ts'
 import type { Slots } from './slots.ts'
-import { type Upload, uploadColumns } from './uploads.ts'
+import { joinParts } from './upload-parts.ts'
+import { refuseGrownBeyondQuota, type UploadQuota } from './upload-quota.ts'
+import { readUpload, refuseExpired, type OwnUpload, type Upload } from './upload-rows.ts'
 
 // From quarantine to an asset. The quarantined object can be replaced by whoever holds the ticket,
 // so its bytes are read once, checked, and only what was made of them is stored, under another
@@ -25,11 +27,7 @@ export interface CompletionDeps {
   readonly store: ObjectStore
   /** Bounds how many pictures are held in memory and decoded at once. */
   readonly checks: Slots
-}
-
-interface OwnUpload {
-  readonly userId: UserId
-  readonly uploadId: UploadId
+  readonly quota: UploadQuota
 }
 
 export interface Completion {
@@ -44,8 +42,8 @@ const cleanBytesMax = 200 * 1024 * 1024
 /**
  * Makes a private asset of what was sent with the ticket; a repeat returns the same asset. Throws
  * NOT_FOUND for another's ticket, UPLOAD_INCOMPLETE before the bytes are there, TICKET_EXPIRED,
- * CHECKSUM_MISMATCH, TYPE_MISMATCH, IMAGE_INVALID, IMAGE_TOO_LARGE, and OVERLOADED when too many
- * pictures are being decoded.
+ * CHECKSUM_MISMATCH, TYPE_MISMATCH, IMAGE_INVALID, IMAGE_TOO_LARGE, QUOTA_EXCEEDED when the picture
+ * has grown beyond it, and OVERLOADED when too many pictures are being decoded.
  */
 export async function completeUpload(deps: CompletionDeps, own: OwnUpload): Promise<Completion> {
   const upload = await readUpload(deps.database, own)
@@ -56,22 +54,8 @@ export async function completeUpload(deps: CompletionDeps, own: OwnUpload): Prom
     const received = await readQuarantined(deps.store, upload)
     return storePicture(deps.store, upload, await cleanPicture(received, upload.mimeType))
   })
-  const isNew = await inTransaction(deps.database, tx => commit(tx, own, asset))
+  const isNew = await inTransaction(deps.database, tx => commit(tx, deps.quota, { own, asset }))
   return { asset: await readAsset(deps.database, own), isNew }
-}
-
-async function readUpload(
-  database: Queryable,
-  own: OwnUpload,
-  { forUpdate } = { forUpdate: false },
-): Promise<Upload> {
-  const { rows } = await database.query<Upload>(sql`
-    SELECT ${uploadColumns} FROM uploads
-    WHERE id = ${own.uploadId} AND user_id = ${own.userId} ${forUpdate ? sql`FOR UPDATE` : empty}
-  `)
-  const [upload] = rows
-  if (upload === undefined) throw new AppError('NOT_FOUND')
-  return upload
 }
 
 async function completedEarlier(database: Database, upload: Upload): Promise<Completion> {
@@ -87,15 +71,12 @@ async function readAsset(database: Database, own: OwnUpload): Promise<Asset> {
   return asset
 }
 
-function refuseExpired(upload: Upload): void {
-  if (upload.state === 'expired' || upload.expiresAt.getTime() <= Date.now()) {
-    throw new AppError('TICKET_EXPIRED')
-  }
-}
-
 /** S3 holds the sender to the signed length and checksum; another server may be laxer. */
 async function refuseUnlessSent(store: ObjectStore, upload: Upload): Promise<void> {
-  const found = await store.find(quarantinePlace(upload.id))
+  const place = quarantinePlace(upload.id)
+  const whole = await store.find(place)
+  if (whole === undefined) await joinParts(store, upload)
+  const found = whole ?? (await store.find(place))
   if (found === undefined) throw new AppError('UPLOAD_INCOMPLETE')
   if (found.sizeBytes !== upload.sizeBytes) throw new AppError('CHECKSUM_MISMATCH')
 }
@@ -139,7 +120,11 @@ async function storePicture(
 }
 
 /** Of several requests that get here, the first makes the asset and the others find it. */
-async function commit(tx: Transaction, own: OwnUpload, asset: NewAsset): Promise<boolean> {
+async function commit(
+  tx: Transaction,
+  quota: UploadQuota,
+  { own, asset }: { own: OwnUpload; asset: NewAsset },
+): Promise<boolean> {
   const upload = await readUpload(tx, own, { forUpdate: true })
   if (upload.state === 'completed') return false
   if (upload.state === 'expired') throw new AppError('TICKET_EXPIRED')
@@ -147,6 +132,7 @@ async function commit(tx: Transaction, own: OwnUpload, asset: NewAsset): Promise
   await tx.query(sql`
     UPDATE uploads SET state = 'completed', asset_id = ${asset.id} WHERE id = ${own.uploadId}
   `)
+  if (asset.sizeBytes > upload.sizeBytes) await refuseGrownBeyondQuota(tx, quota, own.userId)
   return true
 }
 

@@ -2,7 +2,8 @@ import { createHash, randomBytes } from 'node:crypto'
 import type { Test } from 'tap'
 import { newId } from '@funmagic/contract/ids'
 import type { BucketRole, Place } from '../src/asset.ts'
-import { copyBytesMax, type ObjectStore, type UploadRequest } from '../src/object-store.ts'
+import { copyBytesMax, type ObjectStore } from '../src/object-store.ts'
+import type { UploadRequest } from '../src/part-store.ts'
 
 /** A store under test, and what a client outside does with its signed requests. */
 export interface StoreFixture {

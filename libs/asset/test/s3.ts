@@ -1,5 +1,6 @@
 import type { Test } from 'tap'
-import type { ObjectStore, UploadRequest } from '../src/object-store.ts'
+import type { ObjectStore } from '../src/object-store.ts'
+import type { UploadRequest } from '../src/part-store.ts'
 import { openS3ObjectStore, type S3Settings } from '../src/s3-object-store.ts'
 
 /** The S3 server that the tests run against, from the environment. */

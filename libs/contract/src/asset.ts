@@ -42,8 +42,85 @@ export const UploadTicket = Type.Object({
     headers: Type.Record(Type.String(), Type.String()),
     expiresAt: Type.String({ format: 'date-time' }),
   }),
+  multipart: Type.Optional(
+    Type.Object(
+      {
+        partSizeBytes: Type.Integer({ description: 'Of each part but the last' }),
+        partsCount: Type.Integer(),
+        expiresAt: Type.String({ format: 'date-time', description: 'When the ticket ends' }),
+      },
+      { description: 'For a large file: it may be sent in parts instead of by the one PUT' },
+    ),
+  ),
 })
 export type UploadTicket = Static<typeof UploadTicket>
+
+/** Body of POST /api/assets/uploads/:uploadId/parts. */
+export const SignParts = Type.Object(
+  {
+    partNumbers: Type.Array(Type.Integer({ minimum: 1, maximum: 10_000 }), {
+      minItems: 1,
+      maxItems: 4,
+      uniqueItems: true,
+      description: 'A few at a time, just before they are sent',
+    }),
+  },
+  { additionalProperties: false },
+)
+
+const partFacts = { partNumber: Type.Integer(), sizeBytes: Type.Integer() }
+
+const UploadPart = Type.Object({
+  ...partFacts,
+  method: Type.Literal('PUT'),
+  url: Type.String(),
+  headers: Type.Record(Type.String(), Type.String()),
+  expiresAt: Type.String({ format: 'date-time' }),
+})
+export type UploadPart = Static<typeof UploadPart>
+
+/** Where to send each part: exactly so many bytes, with exactly these headers. */
+export const UploadParts = Type.Object({ parts: Type.Array(UploadPart) })
+export type UploadParts = Static<typeof UploadParts>
+
+/** How far an upload has come; after a refresh, a client goes on with the parts not yet sent. */
+export const UploadProgress = Type.Object({
+  uploadId: Id,
+  state: Type.Enum(['pending', 'completed', 'expired']),
+  assetId: Type.Union([Id, Type.Null()]),
+  sizeBytes: Type.Integer(),
+  expiresAt: Type.String({ format: 'date-time' }),
+  parts: Type.Array(Type.Object({ ...partFacts, isSent: Type.Boolean() }), {
+    description: 'Empty for a file that is sent in one piece',
+  }),
+})
+export type UploadProgress = Static<typeof UploadProgress>
+
+/** What a client can tell its user before a file is chosen (U5). */
+export const UploadLimits = Type.Object({
+  tier: Type.Object({ name: Type.String(), multiplier: Type.Number() }),
+  mimeTypes: Type.Array(Type.String(), { description: 'What may be uploaded' }),
+  bytesMax: Type.Integer({ description: 'The largest file' }),
+  picture: Type.Object({
+    pixelsMax: Type.Integer(),
+    sideMaxPx: Type.Integer(),
+    ratioMax: Type.Integer({ description: 'The longer side over the shorter' }),
+    framesMax: Type.Integer({ description: 'Of an animation, of which the first is kept' }),
+    framePixelsMax: Type.Integer({ description: 'Of all frames together' }),
+  }),
+  quota: Type.Object({
+    bytesMax: Type.Integer(),
+    usedBytes: Type.Integer({ description: 'Kept, and promised by open tickets' }),
+    leftBytes: Type.Integer(),
+  }),
+  tickets: Type.Object({ openMax: Type.Integer(), open: Type.Integer() }),
+  multipart: Type.Object({
+    fromBytes: Type.Integer({ description: 'From this size a ticket offers parts' }),
+    partSizeBytes: Type.Integer(),
+    partsPerRequestMax: Type.Integer(),
+  }),
+})
+export type UploadLimits = Static<typeof UploadLimits>
 
 /** The asset as its owner, or for a public one anyone, sees it. */
 export const AssetView = Type.Object({

@@ -28,10 +28,18 @@ export interface RateLimitDeps {
   readonly onError?: (error: unknown) => void
 }
 
+/** What buying credits multiplies a user's limits by. */
+export interface Tier {
+  readonly name: string
+  readonly multiplier: number
+}
+
 /** The limits of requirement S9. A store that is away makes them stricter, never open. */
 export interface RateLimits {
   checkAddress(category: RateLimitCategory, ip: string): Promise<Verdict>
   checkUser(category: RateLimitCategory, userId: UserId): Promise<Verdict>
+  /** By what the user has bought in all; the lowest one while that cannot be read. */
+  tierOf(userId: UserId): Promise<Tier>
 }
 
 const cachedSeconds = 300
@@ -56,10 +64,11 @@ export function createRateLimits(deps: RateLimitDeps): RateLimits {
     },
     checkUser: async (category, userId) => {
       const settings = await readSettings()
-      const multiplier = multiplierOf(settings, await readPurchased(deps, link, userId))
+      const { multiplier } = tierAt(settings, await readPurchased(deps, link, userId))
       const base = settings.limits[category].max * profileFactors[deps.profile]
       return take(`rate_limit:${userId}:${category}`, Math.max(1, Math.floor(base * multiplier)))
     },
+    tierOf: async userId => tierAt(await readSettings(), await readPurchased(deps, link, userId)),
   }
 }
 
@@ -136,10 +145,10 @@ function tierKey(userId: UserId): string {
   return `rate_limit_tier:${userId}`
 }
 
-function multiplierOf(settings: RateLimitSettings, purchased: number): number {
+function tierAt(settings: RateLimitSettings, purchased: number): Tier {
   const reached = settings.tiers.filter(tier => tier.minPurchased <= purchased)
   const highest = reached.toSorted((a, b) => b.minPurchased - a.minPurchased)[0]
-  return highest?.multiplier ?? 1
+  return { name: highest?.name ?? 'free', multiplier: highest?.multiplier ?? 1 }
 }
 
 /** What an address is counted under: an IPv6 subscriber holds a whole /64 (RFC 6177). */

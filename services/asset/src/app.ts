@@ -2,7 +2,7 @@ import type { MoveDeps } from '@funmagic/asset/moves'
 import type { AssetLinks } from '@funmagic/asset/resolve-url'
 import type { Slots } from '@funmagic/asset/slots'
 import type { CompletionDeps } from '@funmagic/asset/upload-completion'
-import type { UploadQuota } from '@funmagic/asset/uploads'
+import type { UploadQuota } from '@funmagic/asset/upload-quota'
 import { createServer, type HttpServer, type ServerOptions } from '@funmagic/runtime/http-server'
 import { registerRateLimits } from '@funmagic/session/limit-requests'
 import type { RateLimits } from '@funmagic/session/rate-limits'
@@ -14,6 +14,8 @@ import {
 import { tagReply } from './entity-tags.ts'
 import type { CookieScope } from './gallery-cookies.ts'
 import type { Events } from './events.ts'
+import { createQuotas } from './quotas.ts'
+import { cancelUpload } from './routes/cancel-upload.ts'
 import { completeUpload } from './routes/complete-upload.ts'
 import { createUpload } from './routes/create-upload.ts'
 import { deleteAsset } from './routes/delete-asset.ts'
@@ -22,19 +24,24 @@ import { downloadAssets } from './routes/download-assets.ts'
 import { editAsset } from './routes/edit-asset.ts'
 import { gallerySession } from './routes/gallery-session.ts'
 import { getAsset } from './routes/get-asset.ts'
+import { getLimits } from './routes/get-limits.ts'
 import { getPublished } from './routes/get-published.ts'
+import { getUpload } from './routes/get-upload.ts'
 import { listAssets } from './routes/list-assets.ts'
 import { listEvents } from './routes/list-events.ts'
 import { listPublished } from './routes/list-published.ts'
 import { publishAsset } from './routes/publish-asset.ts'
 import { resolveAssets } from './routes/resolve-assets.ts'
+import { signParts } from './routes/sign-parts.ts'
+import { signUpload } from './routes/sign-upload.ts'
 import { unpublishAsset } from './routes/unpublish-asset.ts'
 
 export interface AssetDeps {
   readonly server: Omit<ServerOptions, 'service' | 'title' | 'description'>
   readonly session: SessionPluginOptions
   readonly limits: RateLimits
-  readonly files: MoveDeps & CompletionDeps
+  readonly files: MoveDeps & Omit<CompletionDeps, 'quota'>
+  /** Of the lowest tier. */
   readonly quota: UploadQuota
   readonly links: AssetLinks
   readonly gallery: { readonly cookieScope: CookieScope | undefined; readonly downloads: Slots }
@@ -42,8 +49,9 @@ export interface AssetDeps {
 }
 
 export async function buildApp(deps: AssetDeps): Promise<HttpServer> {
-  const { files, quota, links, gallery, events } = deps
+  const { files, links, gallery, events } = deps
   const { database } = files
+  const quotaOf = createQuotas(deps.quota, deps.limits)
   const httpServer = await createServer({
     ...deps.server,
     service: 'asset',
@@ -63,8 +71,13 @@ export async function buildApp(deps: AssetDeps): Promise<HttpServer> {
   await app.register(async signedIn => {
     // Before the body is read: a stranger learns nothing about what is wrong with it.
     signedIn.addHook('onRequest', requireUser)
-    await signedIn.register(createUpload, { ...files, quota, events })
-    await signedIn.register(completeUpload, { ...files, links, events })
+    await signedIn.register(getLimits, { database, quotaOf })
+    await signedIn.register(createUpload, { ...files, quotaOf, events })
+    await signedIn.register(signUpload, files)
+    await signedIn.register(signParts, files)
+    await signedIn.register(getUpload, files)
+    await signedIn.register(completeUpload, { ...files, quotaOf, links, events })
+    await signedIn.register(cancelUpload, { ...files, events })
     await signedIn.register(listAssets, { database, links })
     await signedIn.register(resolveAssets, { database, links })
     await signedIn.register(gallerySession, { links, cookieScope: gallery.cookieScope })

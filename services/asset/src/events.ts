@@ -2,6 +2,7 @@ import type { Asset } from '@funmagic/asset/asset'
 import type { MoveBacklog } from '@funmagic/asset/move-backlog'
 import type { RevocationsSwept } from '@funmagic/asset/revocations'
 import type { AssetId, UploadId, UserId } from '@funmagic/contract/ids'
+import { AppError } from '@funmagic/contract/problem'
 import type { Logger } from '@funmagic/runtime/logger'
 import type { Metrics } from '@funmagic/runtime/metrics'
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
@@ -9,6 +10,9 @@ import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 /** What happens in this service that operators want to know of: a metric and a line each. */
 export interface Events {
   uploadBegun(upload: { uploadId: UploadId; userId: UserId; requestId: string }): void
+  uploadCanceled(upload: { uploadId: UploadId; userId: UserId; requestId: string }): void
+  /** A ticket that was not given, or bytes that did not become an asset, and why. */
+  uploadRejected(what: 'ticket' | 'bytes', reason: string): void
   uploadCompleted(asset: Asset, requestId: string): void
   visibilityChanged(asset: Asset, requestId: string): void
   assetDeleted(deleted: { assetId: AssetId; userId: UserId; requestId: string }): void
@@ -18,7 +22,7 @@ export interface Events {
     files: number
     outcome: 'sent' | 'broken'
   }): void
-  uploadsSwept(swept: { expired: number; cleared: number }): void
+  uploadsSwept(swept: { expired: number; cleared: number; quarantinedBytes: number }): void
   movesSwept(swept: { finished: number; failures: readonly Error[] }): void
   derivativesSwept(swept: { made: number; failures: readonly Error[] }): void
   revocationsSwept(swept: RevocationsSwept): void
@@ -39,6 +43,12 @@ export function createEvents(metrics: Metrics, logger: Logger): Events {
       counters.uploads.inc({ step: 'begun' })
       logger.info(upload, 'upload begun')
     },
+    uploadCanceled: upload => {
+      counters.uploads.inc({ step: 'canceled' })
+      logger.info(upload, 'upload canceled')
+    },
+    // The request's own line tells the rest.
+    uploadRejected: (what, reason) => counters.rejections.inc({ what, reason }),
     uploadCompleted: ({ id: assetId, userId, mimeType, sizeBytes }, requestId) => {
       counters.uploads.inc({ step: 'completed' })
       counters.uploadSize.observe(sizeBytes)
@@ -56,7 +66,8 @@ export function createEvents(metrics: Metrics, logger: Logger): Events {
       counters.archives.inc({ outcome: archive.outcome })
       logger.info(archive, 'archive ended')
     },
-    uploadsSwept: ({ expired, cleared }) => {
+    uploadsSwept: ({ expired, cleared, quarantinedBytes }) => {
+      counters.quarantined.set(quarantinedBytes)
       counters.uploads.inc({ step: 'expired' }, expired)
       if (expired + cleared > 0) logger.info({ expired, cleared }, 'uploads swept')
     },
@@ -120,8 +131,19 @@ function createCounters({ registry }: Metrics) {
   return {
     uploads: new Counter({
       name: 'asset_uploads_total',
-      help: 'Uploads that were begun, were completed or expired.',
+      help: 'Uploads that were begun, were completed, were canceled or expired.',
       labelNames: ['step'] as const,
+      registers,
+    }),
+    rejections: new Counter({
+      name: 'asset_uploads_rejected_total',
+      help: 'Tickets that were not given and bytes that did not become an asset, by problem code.',
+      labelNames: ['what', 'reason'] as const,
+      registers,
+    }),
+    quarantined: new Gauge({
+      name: 'asset_quarantine_bytes',
+      help: 'Bytes that tickets have promised and that have not been removed from quarantine.',
       registers,
     }),
     uploadSize: new Histogram({
@@ -205,4 +227,9 @@ function createRevocationMetrics(registers: Registry[]) {
       registers,
     }),
   }
+}
+
+/** Counts what a client was told; faults of our own are counted elsewhere. */
+export function reportRejection(events: Events, what: 'ticket' | 'bytes', error: unknown): void {
+  if (error instanceof AppError) events.uploadRejected(what, error.code)
 }

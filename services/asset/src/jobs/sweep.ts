@@ -2,7 +2,7 @@ import { makeMissingDerivatives, type DerivativeDeps } from '@funmagic/asset/der
 import { readMoveBacklog } from '@funmagic/asset/move-backlog'
 import { continueMoves, type MoveDeps } from '@funmagic/asset/moves'
 import { continueRevocations } from '@funmagic/asset/revocations'
-import { expireUploads } from '@funmagic/asset/uploads'
+import { expireUploads } from '@funmagic/asset/upload-expiry'
 import type { Events } from '../events.ts'
 
 export interface SweepDeps extends MoveDeps, DerivativeDeps {

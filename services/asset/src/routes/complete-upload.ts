@@ -1,14 +1,15 @@
 import type { AssetLinks } from '@funmagic/asset/resolve-url'
 import { completeUpload as complete, type CompletionDeps } from '@funmagic/asset/upload-completion'
 import { AssetView } from '@funmagic/contract/asset'
-import { Id } from '@funmagic/contract/ids'
 import { problems } from '@funmagic/contract/problem'
 import type { RoutePlugin } from '@funmagic/runtime/http-server'
 import { userOf } from '@funmagic/session/require-user'
-import Type from 'typebox'
-import type { Events } from '../events.ts'
+import { reportRejection, type Events } from '../events.ts'
+import type { QuotaOf } from '../quotas.ts'
+import { UploadParams } from './upload-params.ts'
 
-interface CompleteUploadDeps extends CompletionDeps {
+interface CompleteUploadDeps extends Omit<CompletionDeps, 'quota'> {
+  readonly quotaOf: QuotaOf
   readonly links: AssetLinks
   readonly events: Events
 }
@@ -18,10 +19,11 @@ export const completeUpload: RoutePlugin<CompleteUploadDeps> = async (app, deps)
   app.post(
     '/api/assets/uploads/:uploadId/complete',
     {
+      onError: async (_request, _reply, error) => reportRejection(deps.events, 'bytes', error),
       schema: {
         summary: 'Make an asset of what was uploaded',
         description: '201 the first time; a repeat answers 200 with the same asset.',
-        params: Type.Object({ uploadId: Id }),
+        params: UploadParams,
         response: {
           200: AssetView,
           201: AssetView,
@@ -35,7 +37,9 @@ export const completeUpload: RoutePlugin<CompleteUploadDeps> = async (app, deps)
             'TYPE_MISMATCH',
             'IMAGE_INVALID',
             'IMAGE_TOO_LARGE',
+            'QUOTA_EXCEEDED',
             'OVERLOADED',
+            'UNAVAILABLE',
           ),
         },
       },
@@ -44,7 +48,10 @@ export const completeUpload: RoutePlugin<CompleteUploadDeps> = async (app, deps)
       const user = userOf(request)
       const { uploadId } = request.params
 
-      const { asset, isNew } = await complete(deps, { userId: user.id, uploadId })
+      const { asset, isNew } = await complete(
+        { ...deps, quota: await deps.quotaOf(user.id) },
+        { userId: user.id, uploadId },
+      )
 
       if (isNew) deps.events.uploadCompleted(asset, request.id)
       return reply.code(isNew ? 201 : 200).send(await deps.links.toAssetView(asset, user))

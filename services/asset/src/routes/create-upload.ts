@@ -4,23 +4,29 @@ import { problems } from '@funmagic/contract/problem'
 import type { RoutePlugin } from '@funmagic/runtime/http-server'
 import { hashRequest, IdempotencyHeaders } from '@funmagic/runtime/idempotency'
 import { userOf } from '@funmagic/session/require-user'
-import type { Events } from '../events.ts'
+import { reportRejection, type Events } from '../events.ts'
+import type { QuotaOf } from '../quotas.ts'
 
-interface CreateUploadDeps extends UploadDeps {
+interface CreateUploadDeps extends Omit<UploadDeps, 'quota'> {
+  readonly quotaOf: QuotaOf
   readonly events: Events
 }
 
 /** A ticket for one file: the owner, the place, the type and the size are fixed here (U1). */
 export const createUpload: RoutePlugin<CreateUploadDeps> = async (app, deps) => {
+  const reportRejected = (error: unknown) => reportRejection(deps.events, 'ticket', error)
+
   app.post(
     '/api/assets/uploads',
     {
       config: { rateLimit: 'upload' },
+      onError: async (_request, _reply, error) => reportRejected(error),
       schema: {
         summary: 'Ask for a ticket to upload a picture',
         description:
           'Send the bytes to the ticket’s address with exactly its headers, then complete the ' +
-          'upload. The address takes the bytes once: 412 says that they are there already.',
+          'upload. The address takes the bytes once: 412 says that they are there already. A ' +
+          'large file may be sent in parts instead.',
         headers: IdempotencyHeaders,
         body: CreateUpload,
         response: {
@@ -44,7 +50,8 @@ export const createUpload: RoutePlugin<CreateUploadDeps> = async (app, deps) => 
       const key = request.headers['idempotency-key']
       const idempotency = key === undefined ? undefined : { key, requestHash: hashRequest(body) }
 
-      const ticket = await beginUpload(deps, { userId, body, idempotency })
+      const quota = await deps.quotaOf(userId)
+      const ticket = await beginUpload({ ...deps, quota }, { userId, body, idempotency })
 
       deps.events.uploadBegun({ uploadId: ticket.uploadId, userId, requestId: request.id })
       return reply.code(201).send(ticket)
