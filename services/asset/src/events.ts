@@ -1,19 +1,14 @@
 import type { Asset } from '@funmagic/asset/asset'
 import type { MoveBacklog } from '@funmagic/asset/move-backlog'
 import type { RevocationsSwept } from '@funmagic/asset/revocations'
-import type { AssetId, UploadId, UserId } from '@funmagic/contract/ids'
-import { AppError } from '@funmagic/contract/problem'
+import type { AssetId, UserId } from '@funmagic/contract/ids'
 import type { Logger } from '@funmagic/runtime/logger'
 import type { Metrics } from '@funmagic/runtime/metrics'
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import { createUploadEvents, type UploadEvents } from './upload-events.ts'
 
 /** What happens in this service that operators want to know of: a metric and a line each. */
-export interface Events {
-  uploadBegun(upload: { uploadId: UploadId; userId: UserId; requestId: string }): void
-  uploadCanceled(upload: { uploadId: UploadId; userId: UserId; requestId: string }): void
-  /** A ticket that was not given, or bytes that did not become an asset, and why. */
-  uploadRejected(what: 'ticket' | 'bytes', reason: string): void
-  uploadCompleted(asset: Asset, requestId: string): void
+export interface Events extends UploadEvents {
   visibilityChanged(asset: Asset, requestId: string): void
   assetDeleted(deleted: { assetId: AssetId; userId: UserId; requestId: string }): void
   archiveSent(archive: {
@@ -22,7 +17,6 @@ export interface Events {
     files: number
     outcome: 'sent' | 'broken'
   }): void
-  uploadsSwept(swept: { expired: number; cleared: number; quarantinedBytes: number }): void
   movesSwept(swept: { finished: number; failures: readonly Error[] }): void
   derivativesSwept(swept: { made: number; failures: readonly Error[] }): void
   revocationsSwept(swept: RevocationsSwept): void
@@ -33,27 +27,12 @@ export interface Events {
 
 const quietMs = 10_000
 const revocationBucketsSeconds = [1, 2, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600]
-const sizeBucketsBytes = [10_000, 100_000, 1_000_000, 5_000_000, 10_000_000, 25_000_000]
 
 export function createEvents(metrics: Metrics, logger: Logger): Events {
   const counters = createCounters(metrics)
   const loggedAtMs = new Map<string, number>()
   return {
-    uploadBegun: upload => {
-      counters.uploads.inc({ step: 'begun' })
-      logger.info(upload, 'upload begun')
-    },
-    uploadCanceled: upload => {
-      counters.uploads.inc({ step: 'canceled' })
-      logger.info(upload, 'upload canceled')
-    },
-    // The request's own line tells the rest.
-    uploadRejected: (what, reason) => counters.rejections.inc({ what, reason }),
-    uploadCompleted: ({ id: assetId, userId, mimeType, sizeBytes }, requestId) => {
-      counters.uploads.inc({ step: 'completed' })
-      counters.uploadSize.observe(sizeBytes)
-      logger.info({ requestId, assetId, userId, mimeType, sizeBytes }, 'upload completed')
-    },
+    ...createUploadEvents(metrics, logger),
     visibilityChanged: ({ id: assetId, userId, visibility, bucket }, requestId) => {
       counters.changes.inc({ to: visibility })
       logger.info({ requestId, assetId, userId, visibility, bucket }, 'visibility changed')
@@ -65,11 +44,6 @@ export function createEvents(metrics: Metrics, logger: Logger): Events {
     archiveSent: archive => {
       counters.archives.inc({ outcome: archive.outcome })
       logger.info(archive, 'archive ended')
-    },
-    uploadsSwept: ({ expired, cleared, quarantinedBytes }) => {
-      counters.quarantined.set(quarantinedBytes)
-      counters.uploads.inc({ step: 'expired' }, expired)
-      if (expired + cleared > 0) logger.info({ expired, cleared }, 'uploads swept')
     },
     movesSwept: ({ finished, failures }) => {
       counters.moves.inc({ outcome: 'finished' }, finished)
@@ -129,29 +103,6 @@ function createRevocationEvents(
 function createCounters({ registry }: Metrics) {
   const registers = [registry]
   return {
-    uploads: new Counter({
-      name: 'asset_uploads_total',
-      help: 'Uploads that were begun, were completed, were canceled or expired.',
-      labelNames: ['step'] as const,
-      registers,
-    }),
-    rejections: new Counter({
-      name: 'asset_uploads_rejected_total',
-      help: 'Tickets that were not given and bytes that did not become an asset, by problem code.',
-      labelNames: ['what', 'reason'] as const,
-      registers,
-    }),
-    quarantined: new Gauge({
-      name: 'asset_quarantine_bytes',
-      help: 'Bytes that tickets have promised and that have not been removed from quarantine.',
-      registers,
-    }),
-    uploadSize: new Histogram({
-      name: 'asset_upload_size_bytes',
-      help: 'Sizes of uploaded pictures as they are stored.',
-      buckets: sizeBucketsBytes,
-      registers,
-    }),
     changes: new Counter({
       name: 'asset_changes_total',
       help: 'Assets that became public or private, or were deleted.',
@@ -227,9 +178,4 @@ function createRevocationMetrics(registers: Registry[]) {
       registers,
     }),
   }
-}
-
-/** Counts what a client was told; faults of our own are counted elsewhere. */
-export function reportRejection(events: Events, what: 'ticket' | 'bytes', error: unknown): void {
-  if (error instanceof AppError) events.uploadRejected(what, error.code)
 }

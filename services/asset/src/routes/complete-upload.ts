@@ -4,8 +4,9 @@ import { AssetView } from '@funmagic/contract/asset'
 import { problems } from '@funmagic/contract/problem'
 import type { RoutePlugin } from '@funmagic/runtime/http-server'
 import { userOf } from '@funmagic/session/require-user'
-import { reportRejection, type Events } from '../events.ts'
+import type { Events } from '../events.ts'
 import type { QuotaOf } from '../quotas.ts'
+import { reportRejection } from '../upload-events.ts'
 import { UploadParams } from './upload-params.ts'
 
 interface CompleteUploadDeps extends Omit<CompletionDeps, 'quota'> {

@@ -4,8 +4,9 @@ import { problems } from '@funmagic/contract/problem'
 import type { RoutePlugin } from '@funmagic/runtime/http-server'
 import { hashRequest, IdempotencyHeaders } from '@funmagic/runtime/idempotency'
 import { userOf } from '@funmagic/session/require-user'
-import { reportRejection, type Events } from '../events.ts'
+import type { Events } from '../events.ts'
 import type { QuotaOf } from '../quotas.ts'
+import { reportRejection } from '../upload-events.ts'
 
 interface CreateUploadDeps extends Omit<UploadDeps, 'quota'> {
   readonly quotaOf: QuotaOf
