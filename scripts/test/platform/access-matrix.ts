@@ -1,0 +1,166 @@
+/**
+ * Who may call what: one row for every route of every service. `access.test.ts` fails for a route
+ * without a row, and calls every cell with real sessions (reliability §5; Z2, Z3, S6).
+ *
+ * A suspended user's sessions have ended, so the column `suspended` is a cookie that was good
+ * before: it answers as to a stranger, everywhere.
+ */
+export interface Access {
+  /** No session at all, and a session that a suspension has ended. */
+  readonly anon: Answer
+  readonly suspended: Answer
+  /** The user whose things the ids in the request name. */
+  readonly own: Answer
+  /** Another user with those ids; null where the request names nobody's things. */
+  readonly other: Answer | null
+  readonly admin: Answer
+  readonly superAdmin: Answer
+  /** Sent as it is, but for `{asset}` and the like. */
+  readonly body?: object
+  readonly query?: string
+  /** What `{id}` and the like in the path stand for. */
+  readonly ids?: Readonly<Record<string, Subject>>
+  readonly isStream?: boolean
+  /** Ends the session that calls it, so it is called after everything else. */
+  readonly isLast?: boolean
+}
+
+/** Statuses that are right; several where it depends on how far the fixture has got. */
+export type Answer = number | readonly number[]
+
+/** Things of the owner, and of the installation, that requests name. */
+export type Subject =
+  | 'task'
+  | 'asset'
+  | 'movingAsset'
+  | 'doomedAsset'
+  | 'upload'
+  | 'toolSlug'
+  | 'tool'
+  | 'toolType'
+  | 'provider'
+  | 'adminProvider'
+  | 'user'
+
+type More = Pick<Access, 'body' | 'query' | 'ids' | 'isStream' | 'isLast'>
+
+/** The same for everybody, signed in or not. */
+function everybody(answer: Answer, more: More = {}): Access {
+  const all = { anon: answer, suspended: answer, own: answer, other: null, admin: answer }
+  return { ...all, superAdmin: answer, ...more }
+}
+
+/** For whoever is signed in, about the caller's own things only. */
+function signedIn(answer: Answer, more: More = {}): Access {
+  const all = { own: answer, other: null, admin: answer, superAdmin: answer }
+  return { anon: 401, suspended: 401, ...all, ...more }
+}
+
+/** For the owner of the thing that is named; everybody else is told that it is not there. */
+function ownerOnly(answer: Answer, more: More): Access {
+  const others = { other: 404, admin: 404, superAdmin: 404 }
+  return { anon: 401, suspended: 401, own: answer, ...others, ...more }
+}
+
+/** For operators: a role before anything is looked at. */
+function operators(answer: Answer, more: More = {}): Access {
+  const users = { anon: 401, suspended: 401, own: 403, other: null }
+  return { ...users, admin: answer, superAdmin: answer, ...more }
+}
+
+/** For super_admins alone. */
+function superAdmins(answer: Answer, more: More = {}): Access {
+  return { ...operators(answer, more), admin: 403 }
+}
+
+const asset = { assetId: 'asset' } as const
+const task = { taskId: 'task' } as const
+const order = { toolSlug: 'background-remove', input: { assetId: '{asset}' } }
+// Whoever may call it is told what is missing: the matrix asks who may, not what it does.
+const missing = { body: {} }
+
+export const accessMatrix: Readonly<Record<string, Access>> = {
+  // Every service. Load balancers and monitors look at these; the edge routes none of them.
+  'GET /health': everybody(200),
+  'GET /health/db': everybody([200, 404]),
+  'GET /health/redis': everybody([200, 404]),
+  'GET /health/queue': everybody([200, 404]),
+  'GET /health/all': everybody(200),
+  'GET /metrics': everybody(200),
+  'GET /openapi.json': everybody([200, 404]),
+
+  // auth
+  'POST /api/auth/sign-up/email': everybody(400, missing),
+  'POST /api/auth/sign-in/email': everybody(400, missing),
+  'GET /api/auth/get-session': everybody(200),
+  'POST /api/auth/sign-out': everybody(200, { isLast: true }),
+  'GET /api/admin/settings': operators(200),
+  'PUT /api/admin/settings': superAdmins(400, missing),
+  'GET /api/admin/events': superAdmins(200),
+
+  // asset
+  'GET /api/assets/shared': everybody(200),
+  'GET /api/assets/shared/{assetId}': everybody(404, { ids: asset }),
+  'POST /api/assets/uploads': signedIn(400, missing),
+  'POST /api/assets/uploads/{uploadId}/complete': ownerOnly(409, { ids: { uploadId: 'upload' } }),
+  'GET /api/assets': signedIn(200),
+  'GET /api/assets/{assetId}': ownerOnly(200, { ids: asset }),
+  'DELETE /api/assets/{assetId}': ownerOnly(204, { ids: { assetId: 'doomedAsset' } }),
+  'POST /api/assets/{assetId}/publish': ownerOnly(200, { ids: { assetId: 'movingAsset' } }),
+  'POST /api/assets/{assetId}/unpublish': ownerOnly([200, 409], {
+    ids: { assetId: 'movingAsset' },
+  }),
+
+  // credit
+  'GET /api/credits': signedIn(200),
+  'GET /api/credits/transactions': signedIn(200),
+  'GET /api/credits/packages': everybody(200),
+  'POST /api/admin/credits/adjust': superAdmins(400, missing),
+
+  // task-gateway
+  'GET /api/tools': everybody(200),
+  'GET /api/tools/{slug}': everybody(200, { ids: { slug: 'toolSlug' } }),
+  'POST /api/quotes': ownerOnly(200, { body: order }),
+  'POST /api/tasks': ownerOnly(201, { body: order }),
+  'GET /api/tasks': signedIn(200),
+  'GET /api/tasks/{taskId}': ownerOnly(200, { ids: task }),
+  'POST /api/tasks/{taskId}/cancel': ownerOnly([200, 409], { ids: task }),
+  'GET /api/admin/tool-types': operators(200),
+  'POST /api/admin/tool-types': operators(400, missing),
+  'GET /api/admin/tool-types/{toolTypeId}': operators(200, { ids: { toolTypeId: 'toolType' } }),
+  'PUT /api/admin/tool-types/{toolTypeId}': operators(400, {
+    ...missing,
+    ids: { toolTypeId: 'toolType' },
+  }),
+  'GET /api/admin/tools': operators(200),
+  'POST /api/admin/tools': operators(400, missing),
+  'GET /api/admin/tools/{toolId}': operators(200, { ids: { toolId: 'tool' } }),
+  'PUT /api/admin/tools/{toolId}': operators(400, { ...missing, ids: { toolId: 'tool' } }),
+  'GET /api/admin/tools/{toolId}/versions': operators(200, { ids: { toolId: 'tool' } }),
+  'GET /api/admin/providers': operators(200),
+  'POST /api/admin/providers': operators(400, missing),
+  'GET /api/admin/providers/{providerId}': operators(200, { ids: { providerId: 'provider' } }),
+  'PUT /api/admin/providers/{providerId}': operators(400, {
+    ...missing,
+    ids: { providerId: 'provider' },
+  }),
+  'DELETE /api/admin/providers/{providerId}': operators(409, { ids: { providerId: 'provider' } }),
+  'GET /api/admin/admin-providers': operators(200),
+  'POST /api/admin/admin-providers': operators(400, missing),
+  'GET /api/admin/admin-providers/{providerId}': operators(404, {
+    ids: { providerId: 'adminProvider' },
+  }),
+  'PUT /api/admin/admin-providers/{providerId}': operators(404, {
+    body: { version: 1 },
+    ids: { providerId: 'adminProvider' },
+  }),
+  'DELETE /api/admin/admin-providers/{providerId}': operators(404, {
+    ids: { providerId: 'adminProvider' },
+  }),
+
+  // progress
+  'GET /api/tasks/{taskId}/stream': ownerOnly(200, { ids: task, isStream: true }),
+  'GET /api/progress/stream': signedIn(200, { isStream: true }),
+  // Without the headers of an upgrade it is no place at all.
+  'GET /api/progress/ws': signedIn([404, 426]),
+}
