@@ -14,6 +14,7 @@ const offsets = {
   s3: 4,
   postgres: 5,
   redis: 6,
+  stripe: 7,
   auth: 11,
   asset: 12,
   credit: 13,

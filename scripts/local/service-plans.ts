@@ -64,6 +64,7 @@ export function servicePart(context: PlanContext, name: ServiceName): Part {
       WORKER_GRACE_MS: '5000',
       // Longer than the simulated load balancer takes to notice, which asks once a second.
       DRAIN_MS: '2500',
+      ...stripeVariables(context),
       ...inherited,
       ...storeVariables(stores),
       HOST: host,
@@ -108,6 +109,9 @@ export function simulatorsPart(context: PlanContext): Part {
       CDN_PORT: String(ports.cdn),
       PRIVATE_CDN_PORT: String(ports.privateCdn),
       PROVIDERS_PORT: String(ports.providers),
+      STRIPE_PORT: String(ports.stripe),
+      STRIPE_WEBHOOK_URL: `${addressOf(ports, 'edge')}/api/credits/webhooks/stripe`,
+      STRIPE_WEBHOOK_SECRET: webhookSecretOf(secrets),
       CLOUDFRONT_KEYS: JSON.stringify([{ id, publicKeyPem }]),
       SERVICE_ADDRESSES: JSON.stringify(Object.fromEntries(addresses)),
       ...webhookVariables(context),
@@ -118,6 +122,23 @@ export function simulatorsPart(context: PlanContext): Part {
   }
   const check = () => expectOk(`${addressOf(ports, 'providers')}/health`)
   return { plan, check, readyDeadlineMs, isHeard: true }
+}
+
+/** The simulated Stripe, unless the person has given keys of a real account. */
+function stripeVariables({ ports, secrets, inherited }: PlanContext): Record<string, string> {
+  if (inherited['STRIPE_SECRET_KEY'] !== undefined) return {}
+  const edge = addressOf(ports, 'edge')
+  return {
+    STRIPE_SECRET_KEY: 'sk_test_local',
+    STRIPE_WEBHOOK_SECRET: webhookSecretOf(secrets),
+    STRIPE_API_URL: addressOf(ports, 'stripe'),
+    CHECKOUT_SUCCESS_URL: `${edge}/credits?checkout=success`,
+    CHECKOUT_CANCEL_URL: `${edge}/credits?checkout=canceled`,
+  }
+}
+
+function webhookSecretOf({ secretKey }: Secrets): string {
+  return `whsec_${createHmac('sha256', secretKey).update('stripe').digest('hex')}`
 }
 
 /** The way a person takes: through the load balancer to a service and its database. */

@@ -10,6 +10,8 @@ export interface Addresses {
   readonly web: string
   readonly services: Readonly<Record<string, string>>
   readonly providers: string
+  /** The stand-in for Stripe, whose pages take no money. */
+  readonly stripe: string
   readonly postgres: string
   readonly redisQueue: string
   readonly redisCache: string

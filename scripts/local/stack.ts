@@ -38,7 +38,7 @@ export interface Stack extends AsyncDisposable {
 }
 
 const edgeDeadlineMs = 30_000
-const edgePorts: readonly PortName[] = ['edge', 'cdn', 'privateCdn', 'providers']
+const edgePorts: readonly PortName[] = ['edge', 'cdn', 'privateCdn', 'providers', 'stripe']
 
 /** Throws AlreadyRunning, or a Refusal; whatever was started by then is ended again. */
 export async function startStack(options: StackOptions): Promise<Stack> {
@@ -148,6 +148,7 @@ function describeStack({ settings, stores, secrets }: Described): Addresses {
     web: addressOf(ports, 'edge'),
     services: Object.fromEntries(addresses),
     providers: addressOf(ports, 'providers'),
+    stripe: addressOf(ports, 'stripe'),
     postgres: stores.databaseUrl,
     redisQueue: stores.redis.queue,
     redisCache: stores.redis.cache,

@@ -3,6 +3,7 @@ import { startCloudFront } from './cloudfront/cloudfront.ts'
 import { startProviders } from './providers/providers.ts'
 import { loadRouting } from './routing.ts'
 import { readSettings, type Settings } from './settings.ts'
+import { startStripe } from './stripe/stripe.ts'
 
 const drainMs = 5_000
 const stopDeadlineMs = 10_000
@@ -50,6 +51,7 @@ async function start(settings: Settings): Promise<AsyncDisposableStack> {
       invalidationDelayMs,
     }),
   )
+  const stripe = stack.use(await startStripeIfWanted(settings, shared))
   const { stable, beta, webAddress } = settings
   const edge = stack.use(
     await startAlb({
@@ -63,8 +65,24 @@ async function start(settings: Settings): Promise<AsyncDisposableStack> {
     }),
   )
   const urls = { edge: edge.url, cdn: cdn.url, privateCdn: privateCdn.url }
-  log({ event: 'simulators.started', ...urls, providers: providers.url })
+  const started = { ...urls, providers: providers.url, stripe: stripe.url }
+  log({ event: 'simulators.started', ...started })
   return stack.move()
+}
+
+interface Shared {
+  readonly host: string
+  readonly drainMs: number
+  readonly log: typeof log
+}
+
+/** Compose has no port for it; there nobody can buy credits. */
+async function startStripeIfWanted(
+  { stripePort: port, stripeWebhook: webhook }: Settings,
+  shared: Shared,
+): Promise<AsyncDisposable & { readonly url?: string }> {
+  if (port === undefined) return new AsyncDisposableStack()
+  return startStripe({ ...shared, port, ...(webhook !== undefined && { webhook }) })
 }
 
 async function main(): Promise<void> {

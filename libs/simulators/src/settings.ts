@@ -9,6 +9,9 @@ export interface Settings {
   readonly cdnPort: number
   readonly privateCdnPort: number
   readonly providersPort: number
+  /** Without a port there is no Stripe; without an address it sends its events nowhere. */
+  readonly stripePort: number | undefined
+  readonly stripeWebhook: { readonly url: string; readonly secret: string } | undefined
   readonly publicOrigin: OriginOptions
   readonly privateOrigin: OriginOptions
   readonly cloudFrontKeys: readonly TrustedKey[]
@@ -47,6 +50,10 @@ export function readSettings(environment: Environment): Settings {
     cdnPort: read.integer('CDN_PORT'),
     privateCdnPort: read.integer('PRIVATE_CDN_PORT'),
     providersPort: read.integer('PROVIDERS_PORT'),
+    stripePort: environment['STRIPE_PORT'] ? read.integer('STRIPE_PORT') : undefined,
+    stripeWebhook: environment['STRIPE_WEBHOOK_URL']
+      ? { url: read.address('STRIPE_WEBHOOK_URL'), secret: read.text('STRIPE_WEBHOOK_SECRET') }
+      : undefined,
     publicOrigin: { ...s3, bucket: publicBucket },
     privateOrigin: { ...s3, bucket: privateBucket },
     cloudFrontKeys: read.keys('CLOUDFRONT_KEYS'),
