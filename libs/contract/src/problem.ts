@@ -33,6 +33,10 @@ export const problemKinds = {
     status: 400,
     message: 'This address may not be used. Give one with https and a public host name.',
   },
+  UNSUPPORTED_INPUT: {
+    status: 400,
+    message: 'The model of this step cannot honour a part of the input.',
+  },
   UNAUTHORIZED: { status: 401, message: 'Sign in first.' },
   INVALID_SIGNATURE: {
     status: 401,

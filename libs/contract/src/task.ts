@@ -17,6 +17,15 @@ export const TaskInput = Type.Object(
     imageUrl: Type.Optional(Type.String({ minLength: 1, maxLength: 4096 })),
     prompt: Type.Optional(Type.String({ minLength: 1, maxLength: 32_000 })),
     styleReferenceId: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+    negativePrompt: Type.Optional(Type.String({ minLength: 1, maxLength: 2_000 })),
+    maskAssetId: Type.Optional({
+      ...Id,
+      description: 'An own PNG of the size of the picture; what is transparent in it may change',
+    }),
+    size: Type.Optional(
+      Type.String({ pattern: '^[1-9][0-9]{1,4}x[1-9][0-9]{1,4}$', examples: ['1024x1536'] }),
+    ),
+    seed: Type.Optional(Type.Integer({ minimum: 0, maximum: 2_147_483_647 })),
   },
   { additionalProperties: false },
 )

@@ -1,75 +1,16 @@
-import { AppError } from '@funmagic/contract/problem'
+import { AppError, type ProblemCode } from '@funmagic/contract/problem'
 import type { ProviderType, StepType } from '@funmagic/contract/tool'
-
-type Need = 'required' | 'optional' | 'refused'
-
-/** What a model can do with what it is given (requirement V2). */
-export interface Capability {
-  readonly stepType: StepType
-  readonly picture: Need
-  readonly prompt: Need
-  readonly promptCharactersMax: number
-  /** The model's own name at the provider begins with this. */
-  readonly modelPrefix: string
-}
+import { capabilities, type Capability } from './models.ts'
 
 /** The parts of a task's input that a capability speaks about. */
 export interface StepInput {
   readonly hasPicture: boolean
+  readonly hasMask?: boolean
   /** The user's words together with those of the chosen style. */
   readonly prompt: string | undefined
-}
-
-/**
- * Every model that an adapter honours. A step that no row covers is refused before it is paid
- * for, and so is an input that the row's model would ignore or reject.
- */
-export const capabilities: Readonly<Record<ProviderType, readonly Capability[]>> = {
-  fal: [
-    {
-      stepType: 'background-remove',
-      modelPrefix: 'fal-ai/bria/background/remove',
-      picture: 'required',
-      prompt: 'refused',
-      promptCharactersMax: 0,
-    },
-  ],
-  openai: [
-    {
-      stepType: 'image-gen',
-      modelPrefix: 'gpt-image-',
-      picture: 'optional',
-      prompt: 'required',
-      promptCharactersMax: 32_000,
-    },
-  ],
-  replicate: [
-    {
-      stepType: 'point-cloud',
-      modelPrefix: '',
-      picture: 'required',
-      prompt: 'refused',
-      promptCharactersMax: 0,
-    },
-  ],
-  tripo: [
-    {
-      stepType: '3d-gen',
-      modelPrefix: '',
-      picture: 'required',
-      prompt: 'refused',
-      promptCharactersMax: 0,
-    },
-  ],
-  google: [
-    {
-      stepType: 'image-gen',
-      modelPrefix: 'gemini-',
-      picture: 'optional',
-      prompt: 'required',
-      promptCharactersMax: 32_000,
-    },
-  ],
+  readonly negativePrompt?: string | undefined
+  readonly size?: string | undefined
+  readonly seed?: number | undefined
 }
 
 /** The row that covers a step at a provider, or undefined when the provider can't run it. */
@@ -82,24 +23,73 @@ export function findCapability(
   )
 }
 
-/** Refuses an input that the model can't honour: INVALID_INPUT with the field and the way out. */
+/**
+ * Refuses, before it is paid for, what the model would ignore or reject, with the field and the way
+ * out: UNSUPPORTED_INPUT for what it does not take, INVALID_INPUT for what is missing or too long.
+ */
 export function requireHonoured(capability: Capability, input: StepInput): void {
-  const faults = [
-    ...faultOf('assetId', capability.picture, input.hasPicture, 'picture'),
-    ...faultOf('prompt', capability.prompt, input.prompt !== undefined, 'prompt'),
-  ]
-  const { prompt = '' } = input
-  if (faults.length === 0 && prompt.length > capability.promptCharactersMax) {
-    const suggestion = `Shorten it to ${capability.promptCharactersMax} characters.`
-    faults.push({ field: 'input.prompt', suggestion })
-  }
-  const [fault] = faults
-  if (fault !== undefined) throw new AppError('INVALID_INPUT', { details: fault })
+  const [fault] = [...unsupported(capability, input), ...lacking(capability, input)]
+  if (fault === undefined) return
+  const { code, field, suggestion } = fault
+  throw new AppError(code, { details: { field: `input.${field}`, suggestion } })
 }
 
-function faultOf(name: string, need: Need, isGiven: boolean, noun: string) {
-  const field = `input.${name}`
-  if (need === 'required' && !isGiven) return [{ field, suggestion: `This tool needs a ${noun}.` }]
-  if (need === 'refused' && isGiven) return [{ field, suggestion: `This tool takes no ${noun}.` }]
-  return []
+interface Fault {
+  readonly code: ProblemCode
+  readonly field: string
+  readonly suggestion: string
+}
+
+function unsupported(capability: Capability, input: StepInput): Fault[] {
+  const { sizes } = capability
+  const isOther = input.size !== undefined && !sizes.includes(input.size)
+  const choice =
+    sizes.length === 0 ? 'This tool chooses the size itself.' : `Choose of ${sizes.join(', ')}.`
+  const isBoth = capability.isEitherOr && input.hasPicture && input.prompt !== undefined
+  const refused: readonly [boolean, string, string][] = [
+    [capability.picture === 'refused' && input.hasPicture, 'assetId', 'It takes no picture.'],
+    [
+      capability.prompt === 'refused' && input.prompt !== undefined,
+      'prompt',
+      'It takes no prompt.',
+    ],
+    [isBoth, 'prompt', 'Give it a picture or a prompt, not both.'],
+    [isOther, 'size', choice],
+    [input.seed !== undefined && !capability.seed, 'seed', 'It takes no seed.'],
+    [
+      input.negativePrompt !== undefined && !takesNegative(capability, input),
+      'negativePrompt',
+      'Say in the prompt what is not wanted.',
+    ],
+    [
+      input.hasMask === true && !(capability.mask && input.hasPicture),
+      'maskAssetId',
+      capability.mask ? 'A mask needs the picture that it is for.' : 'It takes no mask.',
+    ],
+  ]
+  return refused.flatMap(([isRefused, field, suggestion]) =>
+    isRefused ? [{ code: 'UNSUPPORTED_INPUT', field, suggestion } as const] : [],
+  )
+}
+
+/** A prompt is what a negative one goes with. */
+function takesNegative(
+  { negativePromptCharactersMax }: Capability,
+  { prompt, negativePrompt = '' }: StepInput,
+): boolean {
+  return prompt !== undefined && negativePrompt.length <= negativePromptCharactersMax
+}
+
+function lacking(capability: Capability, { hasPicture, prompt }: StepInput): Fault[] {
+  const { picture, promptCharactersMax: max, isEitherOr } = capability
+  const isWithout = isEitherOr && !hasPicture && prompt === undefined
+  const missing: readonly [boolean, string, string][] = [
+    [picture === 'required' && !hasPicture, 'assetId', 'This tool needs a picture.'],
+    [isWithout, 'assetId', 'This tool needs a picture, or a prompt.'],
+    [capability.prompt === 'required' && prompt === undefined, 'prompt', 'It needs a prompt.'],
+    [(prompt ?? '').length > max, 'prompt', `Shorten it to ${max} characters.`],
+  ]
+  return missing.flatMap(([isMissing, field, suggestion]) =>
+    isMissing ? [{ code: 'INVALID_INPUT', field, suggestion } as const] : [],
+  )
 }

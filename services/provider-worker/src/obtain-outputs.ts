@@ -15,7 +15,7 @@ import { persist } from './persist.ts'
 import type { Gate } from './provider-gate.ts'
 import type { ProgressReport } from './progress-report.ts'
 import type { ProviderOutput, SubmittedCall } from './providers/provider.ts'
-import { readPicture } from './task-input.ts'
+import { readMask, readPicture } from './task-input.ts'
 import { TaskFault } from './verdict.ts'
 
 export interface ObtainDeps {
@@ -97,7 +97,9 @@ async function submit(
 ): Promise<Submitted> {
   const { task, claim } = attempt
   const { id: stepId, type: stepType, providerModel: model } = task.step
-  const picture = await readPicture({ database, store }, task, limits.inputBytesMax)
+  const parts = { database, store }
+  const picture = await readPicture(parts, task, limits.inputBytesMax)
+  const mask = await readMask(parts, task, limits.inputBytesMax)
   signals.waiting.throwIfAborted()
 
   const provider = account.type
@@ -105,7 +107,9 @@ async function submit(
   if (callId === undefined) throw new Interruption('superseded')
   attempt.callId = callId
   report.update({ fraction: 0, message: 'Sending to the provider' })
-  const request = { reference: callId, stepType, model, prompt: task.input.prompt, picture }
+  const { prompt, negativePrompt, size, seed } = task.input
+  const options = { prompt, negativePrompt, size, seed }
+  const request = { reference: callId, stepType, model, picture, mask, ...options }
   const submission = await account.provider.submit(request, signals.signal)
   if (submission.kind === 'finished') return submission
 

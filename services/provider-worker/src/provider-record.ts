@@ -8,7 +8,8 @@ import { ProviderFailure } from './providers/provider.ts'
  */
 export function describeAttempt(attempt: Attempt, error?: unknown): ProviderRecord {
   const { task, account, callId, submitted, stored } = attempt
-  const { prompt, assetId } = task.input
+  const { prompt, negativePrompt, size, seed, assetId, maskAssetId } = task.input
+  const options = { negativePrompt, size, seed, maskAssetId }
   const { type: stepType, providerModel: model } = task.step
   const outputs = stored.map(({ mimeType, sizeBytes, sha256 }) => ({ mimeType, sizeBytes, sha256 }))
   const failure =
@@ -16,7 +17,7 @@ export function describeAttempt(attempt: Attempt, error?: unknown): ProviderReco
       ? { kind: error.kind, status: error.status, message: error.message }
       : undefined
   return {
-    request: { provider: account?.type, model, stepType, prompt, assetId },
+    request: { provider: account?.type, model, stepType, prompt, assetId, ...options },
     response: { outputs, failure },
     meta: {
       callId,

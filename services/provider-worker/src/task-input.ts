@@ -22,12 +22,31 @@ export async function readPicture(
     assetId === undefined
       ? await findInherited(parts.database, task)
       : await findAsset(parts.database, { userId: task.userId, assetId })
+  return readObject(parts.store, asset, bytesMax)
+}
+
+/** The bytes of the mask that goes with the picture, under the same rules. */
+export async function readMask(
+  parts: { readonly database: Database; readonly store: ObjectStore },
+  { userId, input }: ClaimedTask,
+  bytesMax: number,
+): Promise<Picture | undefined> {
+  if (input.maskAssetId === undefined) return undefined
+  const asset = await findAsset(parts.database, { userId, assetId: input.maskAssetId })
+  return readObject(parts.store, asset, bytesMax)
+}
+
+async function readObject(
+  store: ObjectStore,
+  asset: Asset | undefined,
+  bytesMax: number,
+): Promise<Picture> {
   if (asset === undefined) throw new TaskFault('INPUT_UNAVAILABLE', 'the asset is not there')
   if (asset.sizeBytes > bytesMax) {
     throw new TaskFault('INPUT_UNAVAILABLE', `the asset has more than ${bytesMax} bytes`)
   }
   const place = { bucket: asset.bucket, key: asset.storageKey }
-  const bytes = await parts.store.read(place, { bytesMax })
+  const bytes = await store.read(place, { bytesMax })
   if (bytes === undefined) throw new TaskFault('INPUT_UNAVAILABLE', 'the object is not there')
   return { bytes: new Uint8Array(bytes), mimeType: asset.mimeType }
 }

@@ -19,7 +19,7 @@ async function setup(t: Test, answer: Parameters<typeof startStub>[1]) {
   let requests = 0
   const { url } = await startStub(t, (request, reply) => {
     requests += 1
-    answer(request, reply)
+    return answer(request, reply)
   })
   const options: ExchangeOptions = {
     provider: 'fal',

@@ -35,6 +35,17 @@ t.test('a prompt with a picture makes another picture of it', async t => {
   t.equal(bench.providers.calls().providers.google.submits, 2)
 })
 
+t.test('a size is asked for by its ratio, and one that it has not is not sent', async t => {
+  const bench = await setupBench(t, candidate)
+
+  const [output] = await generate({ ...bench, request: { ...bench.request, size: '1344x768' } })
+  const other = generate({ ...bench, request: { ...bench.request, size: '31x31' } })
+
+  const bytes = output?.kind === 'bytes' ? Buffer.from(output.bytes) : Buffer.alloc(24)
+  t.strictSame([bytes.readUInt32BE(16), bytes.readUInt32BE(20)], [1344, 768])
+  await failsWith(t, other, { kind: 'misconfigured' })
+})
+
 t.test('an answer in words alone has no picture', async t => {
   const bench = await setupBench(t, candidate)
   bench.providers.script({ provider: 'google', mode: 'missing-output' })

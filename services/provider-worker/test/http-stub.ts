@@ -5,9 +5,9 @@ import type { Test } from 'tap'
 /** An HTTP server of a test, for what no simulator does. */
 export async function startStub(
   t: Test,
-  answer: (request: IncomingMessage, reply: ServerResponse) => void,
+  answer: (request: IncomingMessage, reply: ServerResponse) => void | Promise<void>,
 ): Promise<{ url: string }> {
-  const server = createServer(answer)
+  const server = createServer((request, reply) => void answer(request, reply))
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.teardown(() => {

@@ -50,6 +50,16 @@ t.test('a prompt with a picture edits the picture', async t => {
   t.equal(bench.providers.calls().providers.openai.submits, 1)
 })
 
+t.test('a size and a mask are honoured', async t => {
+  const bench = await setupBench(t, candidate)
+  const edit = { ...bench.request, picture: samplePicture, mask: samplePicture }
+
+  const [output] = await generate({ ...bench, request: { ...edit, size: '1536x1024' } })
+
+  const bytes = output?.kind === 'bytes' ? Buffer.from(output.bytes) : Buffer.alloc(24)
+  t.strictSame([bytes.readUInt32BE(16), bytes.readUInt32BE(20)], [1536, 1024])
+})
+
 t.test('an account without money is a fault of the operators, not of the moment', async t => {
   const error = { message: 'You exceeded your current quota', code: 'insufficient_quota' }
   const { url } = await startStub(t, (_request, reply) => {

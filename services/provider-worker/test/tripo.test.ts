@@ -48,6 +48,28 @@ t.test('words become a model as well', async t => {
   t.match(await generate({ ...bench, request }), [{ kind: 'address' }, { isExtra: true }])
 })
 
+t.test('a seed and what is not wanted are sent in Tripo’s names', async t => {
+  let order = ''
+  const { url } = await startStub(t, async (request, reply) => {
+    for await (const chunk of request) order += String(chunk)
+    reply.end(JSON.stringify({ code: 0, data: { task_id: 'a' } }))
+  })
+  const bench = await setupBench(t, candidate)
+  const words = { picture: undefined, prompt: 'a cat', negativePrompt: 'a dog', seed: 7 }
+
+  await bench
+    .openWith({ baseUrl: url })
+    .submit({ ...bench.request, ...words }, new AbortController().signal)
+
+  t.strictSame(JSON.parse(order), {
+    type: 'text_to_model',
+    model_version: 'v2.5-20250123',
+    model_seed: 7,
+    prompt: 'a cat',
+    negative_prompt: 'a dog',
+  })
+})
+
 t.test('what is not one of the two is refused before anything is sent', async t => {
   const bench = await setupBench(t, candidate)
 

@@ -7,7 +7,8 @@ import { AppError } from '@funmagic/contract/problem'
 import type { TaskInput } from '@funmagic/contract/task'
 import type { StepType, ToolStep } from '@funmagic/contract/tool'
 import type { Database } from '@funmagic/database/client'
-import { findCapability, requireHonoured, type Capability } from '@funmagic/provider/capability'
+import { findCapability, requireHonoured } from '@funmagic/provider/capability'
+import type { Capability } from '@funmagic/provider/models'
 import { findProvider } from '@funmagic/provider/providers'
 import type { Tool } from '@funmagic/task/catalog'
 import { isFinished } from '@funmagic/task/task-state'
@@ -38,19 +39,42 @@ export interface TaskWork {
  * asset, however it was named (A14), and the prompt holds the words of the chosen style, so that
  * the task keeps them when the tool changes (T7). A later step without a picture takes the first
  * one that its parent made, or will have made. Throws NOT_FOUND for a picture that is not the
- * user's, and INVALID_INPUT, naming the field, for what the step's model would ignore or reject.
+ * user's, and INVALID_INPUT or UNSUPPORTED_INPUT, naming the field, for what the step's model
+ * would reject or ignore.
  */
 export async function readInput(deps: InputDeps, given: GivenInput): Promise<TaskWork> {
   const capability = await readCapability(deps.database, given.step)
   const asset = (await findNamed(deps, given)) ?? (await findInherited(deps, given, capability))
   const inheritsPicture = asset === undefined && willInherit(given, capability)
   const prompt = promptOf(given.tool, given.input)
-  requireHonoured(capability, { hasPicture: asset !== undefined || inheritsPicture, prompt })
-  const input = {
-    ...(asset === undefined ? {} : { assetId: asset.id }),
-    ...(prompt === undefined ? {} : { prompt }),
-  }
+  const { negativePrompt, size, seed, maskAssetId } = given.input
+  const options = { negativePrompt, size, seed }
+  const hasPicture = asset !== undefined || inheritsPicture
+  const hasMask = maskAssetId !== undefined
+  requireHonoured(capability, { hasPicture, hasMask, prompt, ...options })
+  if (hasMask) await requireMask(deps, given, asset)
+  const input = withoutUndefined({ assetId: asset?.id, prompt, maskAssetId, ...options })
   return { input, inheritsPicture }
+}
+
+/** A mask is the user's own, and covers the picture exactly: the model would refuse another. */
+async function requireMask(
+  { database }: InputDeps,
+  { userId, input }: GivenInput,
+  picture: Asset | undefined,
+): Promise<void> {
+  const mask =
+    input.maskAssetId && (await findAsset(database, { userId, assetId: input.maskAssetId }))
+  if (!mask) throw new AppError('NOT_FOUND', { details: { field: 'input.maskAssetId' } })
+  if (mask.mimeType !== 'image/png') throw invalid('maskAssetId', 'A mask is a PNG.')
+  const isAlike = mask.width === picture?.width && mask.height === picture?.height
+  if (!isAlike) throw invalid('maskAssetId', 'The mask must be as large as the picture.')
+}
+
+function withoutUndefined(input: {
+  readonly [Name in keyof TaskInput]?: TaskInput[Name] | undefined
+}): TaskInput {
+  return Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined))
 }
 
 /** A step that nobody can run is an operator's fault, but the user must not pay to learn it. */

@@ -186,7 +186,6 @@ t.test('what the model cannot honour is refused before it is paid for', async t 
   await tools.addTool({ slug: 'gone', providerId: newId() })
   const rows: [string, object, string][] = [
     ['background-remove', {}, 'input.assetId'],
-    ['background-remove', { assetId, prompt: 'a cat' }, 'input.prompt'],
     ['background-remove', { assetId, imageStorageKey: keyFor(user.id) }, 'input.imageStorageKey'],
     ['background-remove', { assetId: modelId }, 'input.assetId'],
     ['painter', {}, 'input.prompt'],
@@ -201,6 +200,53 @@ t.test('what the model cannot honour is refused before it is paid for', async t 
     t.match(response.json().error, { code: 'INVALID_INPUT', details: { field } })
   }
   t.same(await countEffects(database, user.id), { tasks: 0, reservations: 0, wakeUps: 0 })
+})
+
+t.test('what the model does not take is a 400 that names it, before it is paid for', async t => {
+  const { user, cookie } = await addUser(gateway)
+  const assetId = await addAsset(database, user.id, { storageKey: keyFor(user.id) })
+  const words = { prompt: 'a cat' }
+  const rows: [string, object, string][] = [
+    ['background-remove', { assetId, ...words }, 'input.prompt'],
+    ['background-remove', { assetId, size: '1024x1024' }, 'input.size'],
+    ['painter', { ...words, size: '31x31' }, 'input.size'],
+    ['painter', { ...words, seed: 1 }, 'input.seed'],
+    ['painter', { ...words, negativePrompt: 'a dog' }, 'input.negativePrompt'],
+    ['painter', { ...words, maskAssetId: assetId }, 'input.maskAssetId'],
+  ]
+
+  for (const [toolSlug, input, field] of rows) {
+    const response = await submit(gateway, { toolSlug, input }, { cookie })
+    t.equal(response.statusCode, 400, field)
+    t.match(response.json().error, { code: 'UNSUPPORTED_INPUT', details: { field } })
+  }
+  t.same(await countEffects(database, user.id), { tasks: 0, reservations: 0, wakeUps: 0 })
+})
+
+t.test('a mask is the user’s own, a PNG, and as large as the picture', async t => {
+  const { user, cookie } = await addUser(gateway)
+  const stranger = await addUser(gateway)
+  const add = (mimeType?: string) =>
+    addAsset(database, user.id, { storageKey: keyFor(user.id), ...(mimeType && { mimeType }) })
+  const assetId = await add()
+  const order = (maskAssetId: string) => ({
+    toolSlug: 'painter',
+    input: { prompt: 'a cat', assetId, maskAssetId },
+  })
+  const foreign = await addAsset(database, stranger.user.id, {
+    storageKey: keyFor(stranger.user.id),
+  })
+
+  const good = await submit(gateway, order(await add()), { cookie })
+  const jpeg = await submit(gateway, order(await add('image/jpeg')), { cookie })
+  const theirs = await submit(gateway, order(foreign), { cookie })
+  const nobodys = await submit(gateway, order(newId()), { cookie })
+
+  t.strictSame(
+    [good, jpeg, theirs, nobodys].map(({ statusCode }) => statusCode),
+    [201, 422, 404, 404],
+  )
+  t.same(theirs.json().error.details, nobodys.json().error.details)
 })
 
 t.test('after all this tasks and credits agree', async t => {

@@ -65,7 +65,7 @@ export function openGemini(account: ProviderAccount): Provider {
     async submit(request, signal) {
       const { model } = request
       const contents = contentsOf(request)
-      const config = { responseModalities: ['IMAGE'] }
+      const config = { responseModalities: ['IMAGE'], ...ratioOf(request) }
       // The step's time, in the caller's signal, is the real bound.
       const terms = { operation: 'submit', timeoutMs: generateTimeoutMs, signal } as const
       const answer: unknown = await exchange(terms, fetch =>
@@ -82,6 +82,27 @@ export function openGemini(account: ProviderAccount): Provider {
       // A call ends with its connection; there is nothing left to stop.
     },
   }
+}
+
+/** Its sizes, in pixels, by the ratio that it is asked for (Gemini, "Image generation"). */
+const ratios: Readonly<Record<string, string>> = {
+  '1024x1024': '1:1',
+  '832x1248': '2:3',
+  '1248x832': '3:2',
+  '864x1184': '3:4',
+  '1184x864': '4:3',
+  '896x1152': '4:5',
+  '1152x896': '5:4',
+  '768x1344': '9:16',
+  '1344x768': '16:9',
+  '1536x672': '21:9',
+}
+
+function ratioOf({ size }: GenerationRequest): { imageConfig?: { aspectRatio: string } } {
+  if (size === undefined) return {}
+  const aspectRatio = ratios[size]
+  if (aspectRatio !== undefined) return { imageConfig: { aspectRatio } }
+  throw new ProviderFailure('misconfigured', `google makes no pictures of ${size}`)
 }
 
 function contentsOf({ stepType, prompt, picture }: GenerationRequest): ContentListUnion {

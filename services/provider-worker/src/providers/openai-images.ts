@@ -83,13 +83,14 @@ async function makeImages(
   request: GenerationRequest,
   prompt: string,
 ): Promise<unknown> {
-  const { model, picture } = request
+  const { model, picture, size, mask } = request
   const options = { headers: { 'X-Client-Request-Id': request.reference } }
-  if (picture === undefined) {
-    return openai.images.generate({ model, prompt, n: 1, output_format: 'png' }, options)
-  }
+  const order = { model, prompt, n: 1, output_format: 'png', ...(size && { size }) } as const
+  if (picture === undefined) return openai.images.generate(order, options)
   const image = await toFile(picture.bytes, 'picture', { type: picture.mimeType })
-  return openai.images.edit({ model, prompt, image, n: 1, output_format: 'png' }, options)
+  if (mask === undefined) return openai.images.edit({ ...order, image }, options)
+  const masking = await toFile(mask.bytes, 'mask.png', { type: mask.mimeType })
+  return openai.images.edit({ ...order, image, mask: masking }, options)
 }
 
 function promptOf({ stepType, prompt }: GenerationRequest): string {

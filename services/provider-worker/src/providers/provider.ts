@@ -13,6 +13,11 @@ export interface GenerationRequest {
   readonly model: string
   readonly prompt: string | undefined
   readonly picture: Picture | undefined
+  readonly mask?: Picture | undefined
+  readonly negativePrompt?: string | undefined
+  /** Such as 1024x1536, of those that the model has. */
+  readonly size?: string | undefined
+  readonly seed?: number | undefined
 }
 
 /** A call that the provider has; with it any worker can go on waiting for the result. */

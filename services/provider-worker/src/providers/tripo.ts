@@ -132,17 +132,22 @@ async function submit(
 
 async function orderOf(
   link: Link,
-  { model, stepType, prompt, picture }: GenerationRequest,
+  request: GenerationRequest,
   signal: AbortSignal,
 ): Promise<object> {
-  const version = { model_version: modelVersions[model] ?? model }
+  const { model, stepType, prompt, negativePrompt, seed, picture } = request
+  const version = {
+    model_version: modelVersions[model] ?? model,
+    ...(seed !== undefined && { model_seed: seed }),
+  }
   if (stepType === '3d-gen' && picture !== undefined && prompt === undefined) {
     const type = picture.mimeType.replace('image/', '')
     const file = { type, file_token: await upload(link, picture, signal) }
     return { type: 'image_to_model', ...version, file }
   }
   if (stepType === '3d-gen' && picture === undefined && prompt !== undefined) {
-    return { type: 'text_to_model', ...version, prompt }
+    const negative = negativePrompt === undefined ? {} : { negative_prompt: negativePrompt }
+    return { type: 'text_to_model', ...version, prompt, ...negative }
   }
   throw new ProviderFailure('misconfigured', `tripo does not run ${stepType} on this input`)
 }

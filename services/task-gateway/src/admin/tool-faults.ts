@@ -1,5 +1,6 @@
 import type { ProviderType, ToolConfig, ToolStep } from '@funmagic/contract/tool'
-import { capabilities, findCapability } from '@funmagic/provider/capability'
+import { findCapability } from '@funmagic/provider/capability'
+import { capabilities } from '@funmagic/provider/models'
 import { priceOf } from '@funmagic/task/tool-changes'
 import type { Fault } from './faults.ts'
 

@@ -55,6 +55,7 @@ const quoteProblems = problems(
   'TOOL_INACTIVE',
   'STEP_ORDER',
   'INVALID_INPUT',
+  'UNSUPPORTED_INPUT',
   'RATE_LIMITED',
 )
 
