@@ -31,6 +31,9 @@ export function extensionOf(mimeType: OutputMimeType): string {
   return extensions[mimeType]
 }
 
+/** Every extension that a key can have. */
+export const keyExtensions: readonly string[] = Object.values(extensions)
+
 /** Narrows a declared type to one that may be uploaded. */
 export function findUploadMimeType(declared: string): UploadMimeType | undefined {
   return uploadMimeTypes.find(mimeType => mimeType === declared)

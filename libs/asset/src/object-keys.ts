@@ -3,7 +3,7 @@ import { createHash, randomInt } from 'node:crypto'
 import type { OutputMimeType } from '@funmagic/contract/asset'
 import { isId, type AssetId, type TaskId, type UploadId, type UserId } from '@funmagic/contract/ids'
 import { derivativePresets, type BucketRole, type DerivativePreset, type Place } from './asset.ts'
-import { extensionOf, isPicture } from './media-types.ts'
+import { extensionOf, isPicture, keyExtensions } from './media-types.ts'
 import type { ObjectHeaders } from './object-store.ts'
 
 // The only code that makes keys (requirements A5, U1). Nothing that a user wrote is part of one:
@@ -46,6 +46,15 @@ export function freshPublicPlace(asset: Owner & { readonly id: AssetId }): Place
 export function quarantinePlace(uploadId: UploadId): Place {
   assert(isId(uploadId), 'an upload id is part of a key')
   return { bucket: 'private', key: `quarantine/${uploadId}` }
+}
+
+/** The keys of the assets that would account for what lies here: at it, or derived from it. */
+export function namesBeside(key: string): string[] {
+  const stem = derivativePresets
+    .map(preset => `.${preset}.webp`)
+    .filter(ending => key.endsWith(ending))
+    .map(ending => key.slice(0, -ending.length))
+  return [key, ...stem.flatMap(name => keyExtensions.map(extension => `${name}.${extension}`))]
 }
 
 /** Where a smaller picture of an asset lies: beside it, wherever that is (A12). */

@@ -97,6 +97,27 @@ const SweepSettings = Type.Object({
   ),
 })
 
+const ReconciliationSettings = Type.Object({
+  intervalMs: setting(
+    Type.Integer({
+      minimum: 1_000,
+      maximum: 3_600_000,
+      default: 60_000,
+      description: 'How often a page of 1000 keys of each bucket is held against the rows',
+    }),
+    { env: 'RECONCILE_INTERVAL_MS' },
+  ),
+  graceSeconds: setting(
+    Type.Integer({
+      minimum: 86_400,
+      maximum: 31_536_000,
+      default: 172_800,
+      description: 'Age at which bytes that belong to nothing are removed',
+    }),
+    { env: 'RECONCILE_GRACE_SECONDS' },
+  ),
+})
+
 export const AssetConfig = Type.Object({
   http: HttpSettings,
   log: LogSettings,
@@ -110,5 +131,6 @@ export const AssetConfig = Type.Object({
   uploads: UploadSettings,
   gallery: GallerySettings,
   sweep: SweepSettings,
+  reconciliation: ReconciliationSettings,
 })
 export type AssetConfig = Static<typeof AssetConfig>

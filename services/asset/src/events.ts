@@ -5,23 +5,21 @@ import type { AssetId, UserId } from '@funmagic/contract/ids'
 import type { Logger } from '@funmagic/runtime/logger'
 import type { Metrics } from '@funmagic/runtime/metrics'
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import { createGalleryEvents, type GalleryEvents } from './gallery-events.ts'
 import { createUploadEvents, type UploadEvents } from './upload-events.ts'
 
 /** What happens in this service that operators want to know of: a metric and a line each. */
-export interface Events extends UploadEvents {
+export interface Events extends UploadEvents, GalleryEvents {
   visibilityChanged(asset: Asset, requestId: string): void
   assetDeleted(deleted: { assetId: AssetId; userId: UserId; requestId: string }): void
-  archiveSent(archive: {
-    userId: UserId
-    requestId: string
-    files: number
-    outcome: 'sent' | 'broken'
-  }): void
   movesSwept(swept: { finished: number; failures: readonly Error[] }): void
   derivativesSwept(swept: { made: number; failures: readonly Error[] }): void
   revocationsSwept(swept: RevocationsSwept): void
   backlogRead(backlog: MoveBacklog): void
-  sweepFailed(work: 'uploads' | 'moves' | 'revocations' | 'derivatives', error: unknown): void
+  sweepFailed(
+    work: 'uploads' | 'moves' | 'revocations' | 'derivatives' | 'reconciliation',
+    error: unknown,
+  ): void
   connectionFailed(part: 'postgres' | 'redis', error: unknown): void
 }
 
@@ -41,10 +39,6 @@ export function createEvents(metrics: Metrics, logger: Logger): Events {
       counters.changes.inc({ to: 'deleted' })
       logger.info(deleted, 'asset deleted')
     },
-    archiveSent: archive => {
-      counters.archives.inc({ outcome: archive.outcome })
-      logger.info(archive, 'archive ended')
-    },
     movesSwept: ({ finished, failures }) => {
       counters.moves.inc({ outcome: 'finished' }, finished)
       counters.moves.inc({ outcome: 'failed' }, failures.length)
@@ -60,6 +54,7 @@ export function createEvents(metrics: Metrics, logger: Logger): Events {
       if (first) logger.warn({ err: first, failed: failures.length }, 'smaller pictures failed')
     },
     ...createRevocationEvents(metrics, logger),
+    ...createGalleryEvents(metrics, logger),
     sweepFailed: (work, error) => {
       counters.failedSweeps.inc({ work })
       logger.error({ err: error, work }, 'sweep failed')
@@ -107,12 +102,6 @@ function createCounters({ registry }: Metrics) {
       name: 'asset_changes_total',
       help: 'Assets that became public or private, or were deleted.',
       labelNames: ['to'] as const,
-      registers,
-    }),
-    archives: new Counter({
-      name: 'asset_archives_total',
-      help: 'ZIP downloads that were sent to the end, or broke off.',
-      labelNames: ['outcome'] as const,
       registers,
     }),
     moves: new Counter({

@@ -18,6 +18,7 @@ import { buildApp } from './app.ts'
 import { AssetConfig } from './config.ts'
 import { createEvents, type Events } from './events.ts'
 import { openCookieScope } from './gallery-cookies.ts'
+import { reconcile } from './jobs/reconcile.ts'
 import { sweep } from './jobs/sweep.ts'
 
 await run('asset', async (environment, lifecycle) => {
@@ -42,6 +43,9 @@ await run('asset', async (environment, lifecycle) => {
     stopping.abort()
     return sweeper[Symbol.asyncDispose]()
   })
+  const { intervalMs, ...grace } = config.reconciliation
+  const reconciler = new Repeat(intervalMs, () => reconcile({ database, store, events }, grace))
+  lifecycle.onStop('reconciler', () => reconciler[Symbol.asyncDispose]())
 
   const { app, drain } = await buildApp({
     server: {
