@@ -188,6 +188,26 @@ t.test('a broken origin is 502, its own errors pass, and both are forgotten in t
   t.match(well, { status: 200, body: 'x' })
 })
 
+t.test('an error is kept for the time of its status, whatever the origin says', async t => {
+  const errorTtlSecondsByStatus = { 403: 0, 503: 60 }
+  const { origin, clock, get } = await setup(t, { errorTtlSecondsByStatus })
+  origin.fault = () => 503
+
+  const busy = await get('public/a')
+  origin.fault = undefined
+  clock.nowMs += 59_000
+  const still = await get('public/a')
+  clock.nowMs += 1_000
+  const missing = await get('public/a')
+  origin.objects.set('public/a', { body: 'x' })
+  const found = await get('public/a')
+
+  t.same(
+    [busy, still, missing, found].map(({ status }) => status),
+    [503, 503, 403, 200],
+  )
+})
+
 t.test('an origin that does not answer is 504', async t => {
   const origin = await startOrigin(t)
   const { url: endpoint } = origin

@@ -97,6 +97,19 @@ t.test('a repeated reference is the same invalidation; with other paths it is re
   await t.rejects(invalidate('one', '/public/other'), { name: 'InvalidArgument' })
 })
 
+t.test('no more is in progress at one time than CloudFront takes', async t => {
+  const { invalidate } = await setup(t, 60_000)
+  const files = Array.from({ length: 2_999 }, (_, index) => `/public/${index}`)
+  await invalidate('files', ...files)
+  for (let index = 0; index < 15; index++) await invalidate(`wild ${index}`, `/public/${index}/*`)
+
+  await t.resolves(invalidate('one more file', '/public/last'))
+  const refusal = { name: 'TooManyInvalidationsInProgress' }
+  await t.rejects(invalidate('too many files', '/public/over'), refusal)
+  await t.rejects(invalidate('too many wildcards', '/public/*'), refusal)
+  await t.resolves(invalidate('files', ...files), 'a repeat is the same one')
+})
+
 t.test('bad paths, other distributions and unsigned calls are refused', async t => {
   const { invalidate, client } = await setup(t)
   const InvalidationBatch = { CallerReference: 'x', Paths: { Quantity: 1, Items: ['/a'] } }

@@ -3,11 +3,22 @@ import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { closeServer, listen, type ListenOptions, type Log, portOf } from '../listening.ts'
 import { type CacheEntry, EdgeCache, freshSecondsOf, type Stored } from './edge-cache.ts'
-import { requestNotSatisfied, s3AccessDenied, signatureRefused } from './error-bodies.ts'
+import {
+  corsForbidden,
+  requestNotSatisfied,
+  s3AccessDenied,
+  signatureRefused,
+} from './error-bodies.ts'
 import { Invalidations } from './invalidations.ts'
 import { objectKeyOf } from './object-key.ts'
 import { Origin, type OriginOptions, type OriginReply } from './origin.ts'
-import { type KeyGroup, openKeyGroup, refusalOf, type TrustedKey } from './signed-url.ts'
+import {
+  type KeyGroup,
+  openKeyGroup,
+  type Refusal,
+  refusalOf,
+  type TrustedKey,
+} from './signed-url.ts'
 import { type CacheResult, edgeHeaders, replyToViewer } from './viewer-reply.ts'
 
 export interface CloudFrontOptions extends ListenOptions {
@@ -23,7 +34,9 @@ export interface CloudFrontOptions extends ListenOptions {
   /** Milliseconds since 1970, for expiry and for ages. */
   readonly now?: () => number
   readonly defaultTtlSeconds?: number
+  /** The error caching minimum TTL of all statuses, or of some by their number. */
   readonly errorTtlSeconds?: number
+  readonly errorTtlSecondsByStatus?: Readonly<Record<number, number>>
   readonly invalidationDelayMs?: number
   readonly cacheBytesMax?: number
   readonly objectBytesMax?: number
@@ -35,6 +48,8 @@ export interface CloudFrontOptions extends ListenOptions {
 export interface CloudFront extends AsyncDisposable {
   readonly url: string
   readonly distributionId: string
+  /** Puts other keys into the trusted group, as a rotation does; the others are retired. */
+  trustKeys(keys: readonly TrustedKey[]): void
 }
 
 const defaults = {
@@ -55,8 +70,15 @@ export async function startCloudFront(options: CloudFrontOptions): Promise<Cloud
   return {
     url,
     distributionId: options.distributionId,
+    trustKeys: keys => distribution.trustKeys(keys),
     [Symbol.asyncDispose]: () => distribution[Symbol.asyncDispose](),
   }
+}
+
+interface ViewerUrl {
+  /** Scheme, host and path as they were sent. */
+  readonly base: string
+  readonly query: string
 }
 
 interface Lookup {
@@ -76,7 +98,7 @@ class Distribution {
   readonly server: Server
   readonly #options: CloudFrontOptions & typeof defaults
   readonly #log: Log
-  readonly #keys: KeyGroup | undefined
+  #keys: KeyGroup | undefined
   readonly #origin: Origin
   readonly #cache: EdgeCache
   readonly #pending = new Map<string, Pending>()
@@ -99,6 +121,10 @@ class Distribution {
         response.destroy()
       })
     })
+  }
+
+  trustKeys(keys: readonly TrustedKey[]): void {
+    this.#keys = openKeyGroup(keys)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -140,18 +166,25 @@ class Distribution {
     const port = portOf(this.server)
     const names = [`127.0.0.1:${port}`, `localhost:${port}`, ...(this.#options.aliases ?? [])]
     if (!names.includes(host)) return requestNotSatisfied(403, 'Bad request.')
-    if (request.method !== 'GET' && request.method !== 'HEAD') {
+    if (!['GET', 'HEAD', 'OPTIONS'].includes(request.method ?? '')) {
       const why = 'This distribution is not configured to allow the HTTP request method.'
       return requestNotSatisfied(403, why)
     }
+    const refusal = this.#refuseUnsigned(request, { base: `http://${host}${path}`, query })
+    if (refusal !== undefined) return signatureRefused(refusal)
+    // A signature is asked for whatever the method; S3 has no CORS rules for reading.
+    return request.method === 'OPTIONS' ? corsForbidden() : undefined
+  }
+
+  #refuseUnsigned(request: IncomingMessage, url: ViewerUrl): Refusal | undefined {
     if (this.#keys === undefined) return undefined
     const sourceIp = (request.socket.remoteAddress ?? '').replace(/^::ffff:/, '')
-    const refusal = refusalOf(
-      { url: `http://${host}${path}`, query, sourceIp },
+    const { cookie } = request.headers
+    return refusalOf(
+      { url: url.base, query: url.query, cookie, sourceIp },
       this.#keys,
       Math.floor(this.#options.now() / 1000),
     )
-    return refusal && signatureRefused(refusal)
   }
 
   async #deliver(key: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -210,7 +243,8 @@ class Distribution {
   #keep(key: string, reply: Stored): void {
     const freshSeconds = freshSecondsOf(reply, {
       defaultSeconds: this.#options.defaultTtlSeconds,
-      errorSeconds: this.#options.errorTtlSeconds,
+      errorSeconds:
+        this.#options.errorTtlSecondsByStatus?.[reply.status] ?? this.#options.errorTtlSeconds,
       maxSeconds: maxTtlSeconds,
     })
     if (freshSeconds === undefined) return this.#cache.delete(key)

@@ -75,14 +75,16 @@ function costOf(entry: CacheEntry): number {
  */
 export function freshSecondsOf(reply: Stored, ttl: TimeToLive): number | undefined {
   const directives = parseCacheControl(reply.headers['cache-control'] ?? '')
-  if (directives.has('no-store') || directives.has('private')) return undefined
-  if (directives.has('no-cache')) return 0
   const named = directives.get('s-maxage') ?? directives.get('max-age')
   const seconds = named !== undefined && /^\d+$/.test(named) ? Number(named) : undefined
   if (reply.status >= 400) {
+    // Whatever the origin says, an error is kept for the minimum (AWS, "Control how long CloudFront
+    // caches errors"); a range that cannot be satisfied is not kept at all.
     const errorSeconds = Math.max(seconds ?? 0, ttl.errorSeconds)
-    return errorSeconds > 0 ? errorSeconds : undefined
+    return errorSeconds > 0 && reply.status !== 416 ? errorSeconds : undefined
   }
+  if (directives.has('no-store') || directives.has('private')) return undefined
+  if (directives.has('no-cache')) return 0
   return Math.min(seconds ?? ttl.defaultSeconds, ttl.maxSeconds)
 }
 

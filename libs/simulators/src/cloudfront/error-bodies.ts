@@ -21,6 +21,14 @@ export function s3AccessDenied(): Stored {
   return { status: 403, headers, body: Buffer.from(`${declaration}\n${error}`) }
 }
 
+/** What S3 says to a preflight for a bucket that has no rule for it. */
+export function corsForbidden(): Stored {
+  const why = 'CORSResponse: CORS is not enabled for this bucket.'
+  const error = `<Error><Code>AccessForbidden</Code><Message>${why}</Message></Error>`
+  const headers = { 'content-type': 'application/xml', server: 'AmazonS3' }
+  return { status: 403, headers, body: Buffer.from(`${declaration}\n${error}`) }
+}
+
 /** CloudFront's page for requests that it cannot or will not pass on. */
 export function requestNotSatisfied(status: number, why: string): Stored {
   const page =

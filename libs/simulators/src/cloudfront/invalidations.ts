@@ -18,7 +18,9 @@ interface Invalidation {
 }
 
 const namespace = 'http://cloudfront.amazonaws.com/doc/2020-05-31/'
-const pathsMax = 3_000
+// AWS, "Concurrent invalidation request maximum": of files, and apart from them of wildcards.
+const filesMax = 3_000
+const wildcardsMax = 15
 const bodyBytesMax = 1_000_000
 const rememberedMax = 1_000
 
@@ -65,15 +67,24 @@ export class Invalidations {
     }
     const batch = parseBatch(await text(request))
     if (batch === undefined) return fail(response, 400, 'InvalidArgument')
-    if (batch.paths.length > pathsMax) return fail(response, 413, 'TooManyInvalidationsInProgress')
     const earlier = [...this.#byId.values()].find(known => known.reference === batch.reference)
     if (earlier !== undefined && earlier.paths.join() !== batch.paths.join()) {
       return fail(response, 400, 'InvalidArgument')
+    }
+    if (earlier === undefined && this.#isFullFor(batch.paths)) {
+      return fail(response, 400, 'TooManyInvalidationsInProgress')
     }
     const invalidation = earlier ?? this.#start(batch)
     const location = `/2020-05-31/distribution/${this.#options.distributionId}/invalidation/`
     response.setHeader('location', location + invalidation.id)
     reply(response, 201, render(invalidation))
+  }
+
+  #isFullFor(paths: readonly string[]): boolean {
+    const open = [...this.#byId.values()].filter(({ isComplete }) => !isComplete)
+    const all = [...paths, ...open.flatMap(invalidation => invalidation.paths)]
+    const wildcards = all.filter(path => path.endsWith('*')).length
+    return all.length - wildcards > filesMax || wildcards > wildcardsMax
   }
 
   #start(batch: { reference: string; paths: readonly string[] }): Invalidation {

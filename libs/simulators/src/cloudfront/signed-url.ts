@@ -17,6 +17,8 @@ interface SignedRequest {
   readonly url: string
   /** The query as it was sent, without the question mark. */
   readonly query: string
+  /** The Cookie header, for signed cookies. */
+  readonly cookie?: string | undefined
   readonly sourceIp: string
 }
 
@@ -45,15 +47,17 @@ export function openKeyGroup(keys: readonly TrustedKey[]): KeyGroup {
 }
 
 /**
- * Says why CloudFront would refuse the URL, or undefined when it would let the viewer in
- * (AWS, "Create a signed URL using a canned policy" and "… using a custom policy").
+ * Says why CloudFront would refuse the request, or undefined when it would let the viewer in
+ * (AWS, "Create a signed URL using a canned policy" and "… using a custom policy"). A URL with any
+ * of the parameters of a signature is a signed URL, and then cookies are not looked at (AWS,
+ * "Decide to use signed URLs or signed cookies").
  */
 export function refusalOf(
   request: SignedRequest,
   keys: KeyGroup,
   nowSeconds: number,
 ): Refusal | undefined {
-  const { signing, rest, isAmbiguous } = splitQuery(request.query)
+  const { signing, rest, isAmbiguous } = readSigning(request)
   if (isAmbiguous) return 'MalformedPolicy'
   const keyId = signing['Key-Pair-Id'] ?? ''
   if (keyId === '') return 'MissingKey'
@@ -76,8 +80,39 @@ export function refusalOf(
 const signingNames = ['Expires', 'Policy', 'Signature', 'Key-Pair-Id', 'Hash-Algorithm'] as const
 type Signing = Partial<Record<(typeof signingNames)[number], string>>
 
+interface Presented {
+  readonly signing: Signing
+  readonly rest: string
+  readonly isAmbiguous: boolean
+}
+
+function readSigning({ query, cookie }: SignedRequest): Presented {
+  const inQuery = splitQuery(query)
+  if (Object.keys(inQuery.signing).length > 0 || cookie === undefined) return inQuery
+  return { ...readCookies(cookie), rest: inQuery.rest }
+}
+
+/** Names are told apart by case (AWS, "Set signed cookies using a canned policy"). */
+function readCookies(header: string): Omit<Presented, 'rest'> {
+  const signing: Signing = {}
+  let isAmbiguous = false
+  for (const pair of header.split(';')) {
+    const [cookie = '', value = ''] = splitAt(pair.trim())
+    const name = signingNames.find(known => cookie === `CloudFront-${known}`)
+    if (name === undefined) continue
+    isAmbiguous ||= signing[name] !== undefined
+    signing[name] = value
+  }
+  return { signing, isAmbiguous }
+}
+
+function splitAt(pair: string): [string, string] {
+  const at = pair.indexOf('=')
+  return at < 0 ? [pair, ''] : [pair.slice(0, at), pair.slice(at + 1)]
+}
+
 /** Parts the parameters of the signature from those of the URL, which the signature covers. */
-function splitQuery(query: string): { signing: Signing; rest: string; isAmbiguous: boolean } {
+function splitQuery(query: string): Presented {
   const signing: Signing = {}
   const rest: string[] = []
   let isAmbiguous = false
