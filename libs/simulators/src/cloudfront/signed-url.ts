@@ -97,7 +97,7 @@ function readCookies(header: string): Omit<Presented, 'rest'> {
   const signing: Signing = {}
   let isAmbiguous = false
   for (const pair of header.split(';')) {
-    const [cookie = '', value = ''] = splitAt(pair.trim())
+    const [cookie, value] = splitAt(pair.trim())
     const name = signingNames.find(known => cookie === `CloudFront-${known}`)
     if (name === undefined) continue
     isAmbiguous ||= signing[name] !== undefined
