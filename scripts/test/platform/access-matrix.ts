@@ -35,6 +35,10 @@ export type Subject =
   | 'movingAsset'
   | 'doomedAsset'
   | 'upload'
+  | 'doomedUpload'
+  | 'adjustment'
+  | 'paymentEvent'
+  | 'providerType'
   | 'toolSlug'
   | 'tool'
   | 'toolType'
@@ -74,6 +78,7 @@ function superAdmins(answer: Answer, more: More = {}): Access {
 }
 
 const asset = { assetId: 'asset' } as const
+const upload = { ids: { uploadId: 'upload' } } as const
 const task = { taskId: 'task' } as const
 const order = { toolSlug: 'background-remove', input: { assetId: '{asset}' } }
 // Whoever may call it is told what is missing: the matrix asks who may, not what it does.
@@ -102,8 +107,23 @@ export const accessMatrix: Readonly<Record<string, Access>> = {
   'GET /api/assets/shared': everybody(200),
   'GET /api/assets/shared/{assetId}': everybody(404, { ids: asset }),
   'POST /api/assets/uploads': signedIn(400, missing),
-  'POST /api/assets/uploads/{uploadId}/complete': ownerOnly(409, { ids: { uploadId: 'upload' } }),
+  'POST /api/assets/uploads/{uploadId}/complete': ownerOnly(409, upload),
+  'POST /api/assets/uploads/{uploadId}/sign': ownerOnly([200, 409], upload),
+  'POST /api/assets/uploads/{uploadId}/parts': ownerOnly(409, {
+    ...upload,
+    body: { partNumbers: [1] },
+  }),
+  'GET /api/assets/uploads/{uploadId}': ownerOnly(200, upload),
+  'DELETE /api/assets/uploads/{uploadId}': ownerOnly(204, { ids: { uploadId: 'doomedUpload' } }),
+  'GET /api/assets/limits': signedIn(200),
   'GET /api/assets': signedIn(200),
+  'POST /api/assets/resolve': signedIn(400, missing),
+  'POST /api/assets/delete': signedIn(400, missing),
+  'GET /api/assets/download': signedIn(400),
+  'POST /api/assets/session-cookies': signedIn([200, 204, 409]),
+  'DELETE /api/assets/session-cookies': signedIn(204),
+  'PATCH /api/assets/{assetId}': ownerOnly(200, { ids: asset, body: { tags: [] } }),
+  'GET /api/assets/{assetId}/events': ownerOnly(200, { ids: asset }),
   'GET /api/assets/{assetId}': ownerOnly(200, { ids: asset }),
   'DELETE /api/assets/{assetId}': ownerOnly(204, { ids: { assetId: 'doomedAsset' } }),
   'POST /api/assets/{assetId}/publish': ownerOnly(200, { ids: { assetId: 'movingAsset' } }),
@@ -115,7 +135,26 @@ export const accessMatrix: Readonly<Record<string, Access>> = {
   'GET /api/credits': signedIn(200),
   'GET /api/credits/transactions': signedIn(200),
   'GET /api/credits/packages': everybody(200),
+  'GET /api/credits/grants': signedIn(200),
+  'GET /api/credits/payments': signedIn(200),
+  'POST /api/credits/checkout': signedIn(400, missing),
+  // Of Stripe alone: a session is nothing to it, a signature is.
+  'POST /api/credits/webhooks/stripe': everybody([401, 404, 503], missing),
+  'GET /api/admin/credits/users/{userId}': operators(200, { ids: { userId: 'user' } }),
+  'GET /api/admin/credits/users/{userId}/transactions': operators(200, { ids: { userId: 'user' } }),
   'POST /api/admin/credits/adjust': superAdmins(400, missing),
+  'POST /api/admin/credits/grants': superAdmins(400, missing),
+  'GET /api/admin/credits/adjustments': superAdmins(200),
+  'POST /api/admin/credits/adjustments/{id}/approve': superAdmins(404, {
+    ids: { id: 'adjustment' },
+  }),
+  'POST /api/admin/credits/adjustments/{id}/reject': superAdmins(404, {
+    ids: { id: 'adjustment' },
+  }),
+  'GET /api/admin/credits/payment-events': superAdmins(200),
+  'POST /api/admin/credits/payment-events/{id}/retry': superAdmins(404, {
+    ids: { id: 'paymentEvent' },
+  }),
 
   // task-gateway
   'GET /api/tools': everybody(200),
@@ -125,6 +164,17 @@ export const accessMatrix: Readonly<Record<string, Access>> = {
   'GET /api/tasks': signedIn(200),
   'GET /api/tasks/{taskId}': ownerOnly(200, { ids: task }),
   'POST /api/tasks/{taskId}/cancel': ownerOnly([200, 409], { ids: task }),
+  // Of providers alone, by their signatures.
+  'POST /api/webhooks/providers/{provider}': everybody([401, 404], {
+    ...missing,
+    ids: { provider: 'providerType' },
+  }),
+  'GET /api/admin/tasks': operators(200),
+  'GET /api/admin/tasks/{taskId}': operators(200, { ids: task }),
+  'POST /api/admin/tasks/{taskId}/cancel': operators(409, {
+    ids: task,
+    body: { reason: 'asked by the owner' },
+  }),
   'GET /api/admin/tool-types': operators(200),
   'POST /api/admin/tool-types': operators(400, missing),
   'GET /api/admin/tool-types/{toolTypeId}': operators(200, { ids: { toolTypeId: 'toolType' } }),

@@ -37,7 +37,11 @@ async function findIds({ database }: Platform, own: Client): Promise<Scene['ids'
   const task = (await own.submit(asset)).body.task.id
   await until(async () => (await own.task(task)).status === 'completed', 'the task has completed')
   const body = { filename: 'a.png', mimeType: 'image/png', sizeBytes: 10, module: 'upload' }
-  const ticket = await own.send('POST', '/api/assets/uploads', { ...body, sha256: 'a'.repeat(64) })
+  const ask = async () => {
+    const wish = { ...body, sha256: 'a'.repeat(64) }
+    const ticket = await own.send('POST', '/api/assets/uploads', wish)
+    return ticket.body.uploadId
+  }
   const { rows } = await database.query<{ tool: string; toolType: string; provider: string }>(sql`
     SELECT id AS tool, tool_type_id AS "toolType", config #>> '{steps,0,providerId}' AS provider
     FROM tools WHERE slug = 'background-remove'
@@ -50,7 +54,11 @@ async function findIds({ database }: Platform, own: Client): Promise<Scene['ids'
     asset,
     movingAsset: (await own.upload(picture)).id,
     doomedAsset: (await own.upload(picture)).id,
-    upload: ticket.body.uploadId,
+    upload: await ask(),
+    doomedUpload: await ask(),
+    adjustment: newId(),
+    paymentEvent: newId(),
+    providerType: 'fal',
     toolSlug: 'background-remove',
     adminProvider: newId(),
     user: session.body.user.id,

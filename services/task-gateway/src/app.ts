@@ -29,7 +29,7 @@ export interface GatewayDeps {
   readonly orders: Omit<OrderDeps, 'database'> & { readonly links: AssetLinks }
   readonly submission: SubmissionDeps
   readonly inbox: Omit<ReceiveDeps, 'database' | 'events'>
-  readonly admin: Omit<AdminDeps, 'database' | 'events'>
+  readonly admin: Omit<AdminDeps, 'database' | 'events' | 'announcer'>
 }
 
 export async function buildApp(deps: GatewayDeps): Promise<HttpServer> {
@@ -64,6 +64,6 @@ export async function buildApp(deps: GatewayDeps): Promise<HttpServer> {
     await signedIn.register(getTask, { database, taskViews })
     await signedIn.register(cancelTask, { database, taskViews, announcer, events })
   })
-  await app.register(adminRoutes, { database, events, ...deps.admin })
+  await app.register(adminRoutes, { database, events, announcer, ...deps.admin })
   return httpServer
 }

@@ -15,6 +15,7 @@ import {
   getToolType,
   listToolTypes,
 } from '../routes/admin/tool-types.ts'
+import { cancelTask, getTask, listTasks } from '../routes/admin/tasks.ts'
 import {
   changeTool,
   createTool,
@@ -38,6 +39,7 @@ export const adminRoutes: RoutePlugin<AdminDeps> = async (app, deps) => {
   for (const route of [listTools, createTool, getTool, changeTool, listToolVersions]) {
     await app.register(route, deps)
   }
+  for (const route of [listTasks, getTask, cancelTask]) await app.register(route, deps)
   for (const kind of providerKinds) {
     await app.register(listProviders, { ...deps, kind })
     await app.register(createProvider, { ...deps, kind })

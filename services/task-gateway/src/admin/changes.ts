@@ -6,11 +6,13 @@ import { hashRequest } from '@funmagic/runtime/idempotency'
 import { recordChange, type Change } from '@funmagic/session/admin-events'
 import { userOf } from '@funmagic/session/require-user'
 import type { FastifyRequest } from 'fastify'
+import type { Announcer } from '../announcer.ts'
 import type { Events } from '../events.ts'
 
 export interface AdminDeps {
   readonly database: Database
   readonly events: Events
+  readonly announcer: Announcer
   readonly credentials: Credentials
   /** Pictures of tools lie there and nowhere else. */
   readonly cdnUrl: string

@@ -1,7 +1,9 @@
 import type { ProviderView } from '@funmagic/contract/admin-provider'
+import type { AdminTaskView } from '@funmagic/contract/admin-task'
 import type { AdminToolTypeView, AdminToolView } from '@funmagic/contract/admin-tool'
 import type { StoredProvider } from '@funmagic/provider/provider-changes'
 import type { StoredTool } from '@funmagic/task/tool-changes'
+import type { Task } from '@funmagic/task/tasks'
 import type { StoredToolType } from '@funmagic/task/tool-types'
 
 interface Stamped {
@@ -34,5 +36,28 @@ export function toProviderView({
     apiKeyLast4: hasKey ? (provider.apiKeyLast4 ?? '****') : null,
     health: isHealthy === null ? null : { isHealthy, checkedAt },
     ...stampsOf(provider),
+  }
+}
+
+/** Column by column: what the user wrote is no part of it. */
+export function toAdminTask(task: Task): AdminTaskView {
+  return {
+    id: task.id,
+    userId: task.userId,
+    toolSlug: task.toolSlug,
+    toolVersion: task.toolVersion,
+    stepId: task.step.id,
+    status: task.status,
+    creditsCost: task.creditsCost,
+    progress: task.progress,
+    attempt: task.attempt,
+    retries: task.retries,
+    error: task.error,
+    parentTaskId: task.parentTaskId,
+    requestId: task.requestId,
+    deadlineAt: task.deadlineAt.toISOString(),
+    createdAt: task.createdAt.toISOString(),
+    startedAt: task.startedAt?.toISOString() ?? null,
+    finishedAt: task.finishedAt?.toISOString() ?? null,
   }
 }
