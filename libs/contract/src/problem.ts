@@ -101,6 +101,10 @@ export const problemKinds = {
     status: 503,
     message: 'Credits cannot be bought at the moment. Try again later.',
   },
+  PROVIDER_UNAVAILABLE: {
+    status: 503,
+    message: 'The AI provider of this tool is down. Try again later; nothing was charged.',
+  },
   UNAVAILABLE: { status: 503, message: 'A part this needs is not available. Try again shortly.' },
 } as const satisfies Record<string, ProblemKind>
 

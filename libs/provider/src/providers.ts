@@ -40,7 +40,10 @@ export async function findProvider(
   return { id, name, type, sealedApiKey: apiKey, baseUrl, isHealthy, config }
 }
 
-/** Writes a provider under its id, or replaces its name, type, key, address and config. */
+/**
+ * Writes a provider under its id, or replaces its name, type, key and address, and its config when
+ * one is given: what operators have set stays.
+ */
 export async function saveProvider(
   database: Database,
   credentials: Credentials,
@@ -55,7 +58,9 @@ export async function saveProvider(
     ON CONFLICT (id) DO UPDATE SET
       name = excluded.name, type = excluded.type, api_key = excluded.api_key,
       api_key_last4 = excluded.api_key_last4,
-      base_url = excluded.base_url, config = excluded.config, updated_at = now()`)
+      base_url = excluded.base_url, updated_at = now(),
+      config = CASE WHEN ${provider.config !== undefined} THEN excluded.config
+        ELSE providers.config END`)
 }
 
 /** The key of a provider in the clear; throws CredentialError, or Error when none is set. */

@@ -13,6 +13,8 @@ import { TaskFault } from './verdict.ts'
 /** An account at a provider, ready to be spoken with. */
 export interface Account {
   readonly id: string
+  /** With which key it was opened, as it is stored. */
+  readonly sealedApiKey: string | null
   readonly type: ProviderType
   readonly provider: Provider
   readonly limits: RateLimit
@@ -40,14 +42,15 @@ async function openAccount(parts: AccountParts, providerId: string): Promise<Acc
   if (row === undefined) {
     throw new TaskFault('PROVIDER_NOT_CONFIGURED', `there is no provider ${providerId}`)
   }
-  const { id, type, baseUrl, config } = row
+  const { id, type, baseUrl, config, sealedApiKey } = row
   const { timeouts, pause, observe } = parts
   const apiKey = openKey(parts.credentials, row)
   const callbackUrl = callbackUrlOf(parts, row)
   const account = { apiKey, baseUrl, timeouts, callbackUrl, observe, ...(pause && { pause }) }
   const provider = openProvider(type, account)
   const trustedOrigin = baseUrl === null ? undefined : new URL(baseUrl).origin
-  return { id, type, provider, limits: config.rateLimit ?? {}, trustedOrigin }
+  const limits = config.rateLimit ?? {}
+  return { id, sealedApiKey, type, provider, limits, trustedOrigin }
 }
 
 /** A vendor of the real world is told of no address without TLS: it could not reach a laptop. */

@@ -176,6 +176,15 @@ const ProviderSettings = Type.Object({
     }),
     { env: 'PROVIDER_OUTPUT_TIMEOUT_MS' },
   ),
+  healthIntervalSeconds: setting(
+    Type.Integer({
+      minimum: 5,
+      maximum: 3_600,
+      default: 60,
+      description: 'How often a provider is asked whether it accepts our key',
+    }),
+    { env: 'PROVIDER_HEALTH_INTERVAL_SECONDS' },
+  ),
   slotLeaseSeconds: setting(
     Type.Integer({
       minimum: 5,
@@ -213,6 +222,11 @@ export function timeoutsOf({ providers }: WorkerConfig): ProviderTimeouts {
     pollMs: providers.pollTimeoutMs,
     pollIntervalMs: providers.pollIntervalMs,
   }
+}
+
+export function healthTimesOf({ providers }: WorkerConfig) {
+  const intervalMs = providers.healthIntervalSeconds * 1000
+  return { intervalMs, timeoutMs: providers.pollTimeoutMs }
 }
 
 export function limitsOf({ tasks, providers }: WorkerConfig): TaskLimits {

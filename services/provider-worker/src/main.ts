@@ -3,6 +3,7 @@ import { openDatabase } from '@funmagic/database/client'
 import { sql } from '@funmagic/database/sql'
 import { createBreaker } from '@funmagic/provider/breaker'
 import { openCredentials } from '@funmagic/provider/credentials'
+import { recordHealth } from '@funmagic/provider/health'
 import { createLimiter } from '@funmagic/provider/limiter'
 import { loadConfig } from '@funmagic/runtime/config'
 import { createServer } from '@funmagic/runtime/http-server'
@@ -15,7 +16,8 @@ import { CallNews } from '@funmagic/task/call-news'
 import { requireNoEviction } from '@funmagic/task/queue'
 import { openAccounts } from './accounts.ts'
 import { createAnnouncer } from './announce.ts'
-import { limitsOf, timeoutsOf, WorkerConfig } from './config.ts'
+import { checkHealth } from './check-health.ts'
+import { healthTimesOf, limitsOf, timeoutsOf, WorkerConfig } from './config.ts'
 import { createEvents, type Events } from './events.ts'
 import { forwardCancels } from './forward-cancels.ts'
 import { createGateEvents } from './gate-events.ts'
@@ -40,6 +42,7 @@ await run(service, async (environment, lifecycle) => {
 
   const timeouts = timeoutsOf(config)
   const announcer = createAnnouncer(redis, events)
+  const gateEvents = createGateEvents(metrics, logger)
   const deps: RunTaskDeps = {
     database,
     store,
@@ -54,7 +57,8 @@ await run(service, async (environment, lifecycle) => {
     gate: createGate({
       ...guardsOf(queueRedis, config),
       announcer,
-      events: createGateEvents(metrics, logger),
+      events: gateEvents,
+      keyRefused: account => recordHealth(database, { provider: account, isHealthy: false }),
     }),
     announcer,
     events,
@@ -77,6 +81,9 @@ await run(service, async (environment, lifecycle) => {
   await app.listen({ host: config.http.host, port: config.http.port })
   lifecycle.onStop('server', drain)
 
+  const health = { database, credentials, events: gateEvents, ...healthTimesOf(config) }
+  const checker = new Repeat(health.intervalMs / 4, () => checkHealth(health))
+  lifecycle.onStop('health checks', () => checker[Symbol.asyncDispose]())
   const worker = startWorker(config, deps, lifecycle)
 })
 

@@ -33,6 +33,8 @@ export interface GateDeps {
   readonly breaker: Breaker
   readonly announcer: Pick<Announcer, 'progress'>
   readonly events: GateEvents
+  /** The provider does not accept the account's key (V-8); true when that is news. */
+  readonly keyRefused: (account: Account) => Promise<boolean>
   /** A slot is renewed every sixth of its lease. */
   readonly slotLeaseMs: number
 }
@@ -133,6 +135,9 @@ async function close(deps: GateDeps, entry: GateEntry, error: unknown): Promise<
     if (error instanceof ProviderFailure && error.kind === 'throttled') {
       const ownMs = account.limits.baseBackoffMs ?? cooldownDefaultMs
       await limiter.coolDown(account.id, error.retryAfterMs ?? ownMs)
+    }
+    if (error instanceof ProviderFailure && error.kind === 'unauthorized') {
+      if (await deps.keyRefused(account)) events.healthChanged(account.type, false)
     }
   } catch (failure) {
     events.gateFailed(attempt.task, failure)

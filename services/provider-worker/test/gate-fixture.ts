@@ -1,6 +1,7 @@
 import type { RateLimit } from '@funmagic/contract/provider-config'
 import { createBreaker } from '@funmagic/provider/breaker'
 import { openCredentials } from '@funmagic/provider/credentials'
+import { recordHealth } from '@funmagic/provider/health'
 import { createLimiter, limiterKey } from '@funmagic/provider/limiter'
 import { saveProvider } from '@funmagic/provider/providers'
 import { createLogger } from '@funmagic/runtime/logger'
@@ -30,6 +31,7 @@ export async function createGatedRunner(t: Test, limits: RateLimit, redisUrl?: s
     breaker: createBreaker(options),
     announcer: runner.deps.announcer,
     events: createGateEvents(runner.metrics, createLogger('provider-worker', 'silent')),
+    keyRefused: account => recordHealth(runner.database, { provider: account, isHealthy: false }),
     slotLeaseMs,
   })
   const run = runnerOf(runner, gate)

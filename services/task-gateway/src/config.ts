@@ -30,6 +30,15 @@ const TaskSettings = Type.Object({
     }),
     { env: 'TASK_QUEUE_ALLOWANCE_SECONDS' },
   ),
+  providerDownSeconds: setting(
+    Type.Integer({
+      minimum: 0,
+      maximum: 3_600,
+      default: 60,
+      description: 'So long a provider may be down until new tasks for it are refused',
+    }),
+    { env: 'TASK_PROVIDER_DOWN_SECONDS' },
+  ),
   waitsMax: setting(
     Type.Integer({
       minimum: 0,

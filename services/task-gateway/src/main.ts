@@ -20,6 +20,7 @@ import { GatewayConfig } from './config.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { createEvents, type Events } from './events.ts'
 import { Repeat } from '@funmagic/runtime/repeat'
+import { createAvailability } from './provider-availability.ts'
 import { createVerifiers } from './provider-webhooks.ts'
 import { createQuotes } from './quotes.ts'
 import { joinEvents } from './jobs/join-events.ts'
@@ -39,6 +40,7 @@ await run('task-gateway', async (environment, lifecycle) => {
 
   const waits = openWaits(config, { database, events }, lifecycle)
   const onError = (error: unknown) => events.connectionFailed('redis-cache', error)
+  const guards = openGuards(config, { database, events }, lifecycle)
   const { app, drain } = await buildApp({
     server: {
       logger,
@@ -66,12 +68,13 @@ await run('task-gateway', async (environment, lifecycle) => {
       links: createAssetLinks(config.cdn),
       quotes: createQuotes(config.secretKey),
       timeouts: config.tasks,
+      requireAvailable: guards.requireAvailable,
     },
     admin: {
       credentials: await openCredentials(config.secretKey),
       cdnUrl: config.cdn.cdnUrl,
       simulatorsUrl: config.simulatorsUrl,
-      forgetLimits: openForgetting(config, events, lifecycle),
+      forgetLimits: guards.forgetLimits,
     },
     inbox: { redis, verifiers: createVerifiers(config.webhooks) },
     submission: { dispatcher, announcer, events, waits },
@@ -81,19 +84,6 @@ await run('task-gateway', async (environment, lifecycle) => {
   // Before the server drains: whoever waits is answered, and comes back to another copy.
   lifecycle.onStop('waits', () => waits.close())
 })
-
-/** The limits come with the next call anyway; without Redis that is soon enough. */
-function openForgetting(
-  config: GatewayConfig,
-  events: Events,
-  lifecycle: Lifecycle,
-): (scope: 'web' | 'admin', providerId: string) => Promise<void> {
-  const onError = (error: unknown) => events.connectionFailed('redis-queue', error)
-  const { url } = config.redisQueue
-  const redis = openRedis({ url, role: 'cache', name: 'task-gateway-limits', onError })
-  lifecycle.onStop('limits connection', async () => redis.disconnect())
-  return (scope, providerId) => forgetLimits(redis, scope, providerId).catch(onError)
-}
 
 /** A connection of its own to Redis: one that subscribes can do nothing else. */
 function openWaits(
@@ -110,6 +100,25 @@ function openWaits(
   const subscriber = new ProgressSubscriber({ redis, watchesMax: waitsMax, onReconnect, onError })
   const waits = new TaskWaits({ database, subscriber, waitsMax, onError })
   return waits
+}
+
+/** What the workers keep in the Redis of the queue about providers, on a connection of its own. */
+function openGuards(
+  config: GatewayConfig,
+  { database, events }: { database: Database; events: Events },
+  lifecycle: Lifecycle,
+) {
+  const onError = (error: unknown) => events.connectionFailed('redis-queue', error)
+  const { url } = config.redisQueue
+  const redis = openRedis({ url, role: 'cache', name: 'task-gateway-guards', onError })
+  lifecycle.onStop('guards', async () => redis.disconnect())
+  const refuseAfterMs = config.tasks.providerDownSeconds * 1000
+  return {
+    requireAvailable: createAvailability({ database, redis, refuseAfterMs, onError }),
+    // The limits come with the next call anyway; without Redis that is soon enough.
+    forgetLimits: (scope: 'web' | 'admin', providerId: string) =>
+      forgetLimits(redis, scope, providerId).catch(onError),
+  }
 }
 
 interface Stores {

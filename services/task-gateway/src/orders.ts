@@ -7,11 +7,13 @@ import { findTool, readStep, requireStepOrder, type Tool } from '@funmagic/task/
 import type { NewTask } from '@funmagic/task/submission'
 import { findToolVersion } from '@funmagic/task/tool-versions'
 import { readInput, type InputDeps } from './input-reader.ts'
+import type { RequireAvailable } from './provider-availability.ts'
 import type { Quote, Quotes } from './quotes.ts'
 
 export interface OrderDeps extends InputDeps {
   readonly quotes: Quotes
   readonly timeouts: TaskTimeouts
+  readonly requireAvailable: RequireAvailable
 }
 
 /** A task has its step's time to run, and this allowance to wait in the queue before. */
@@ -34,8 +36,9 @@ export interface CheckedOrder {
 
 /**
  * Refuses whatever can be refused before it is paid for: the tool, the step and its turn, the
- * picture, what the model can honour. A quote decides the price and the version of the tool, even
- * when an operator has changed both since; a tool that was switched off stays off (C5, T7).
+ * picture, what the model can honour, whether its provider is there. A quote decides the price and
+ * the version of the tool, even when an operator has changed both since; a tool that was switched
+ * off stays off (C5, T7).
  */
 export async function checkOrder(deps: OrderDeps, order: Order): Promise<CheckedOrder> {
   const { userId, requestId, body } = order
@@ -46,6 +49,7 @@ export async function checkOrder(deps: OrderDeps, order: Order): Promise<Checked
   if (quote !== undefined && quote.stepId !== step.id) throw new AppError('QUOTE_MISMATCH')
   const parent = await requireStepOrder(deps.database, { userId, tool, step, parentTaskId })
   const work = await readInput(deps, { userId, tool, step, parent, input: body.input })
+  await deps.requireAvailable(step.providerId)
   const creditsCost = quote?.creditsCost ?? step.cost
   const timeoutMs = timeoutMsOf(step, deps.timeouts)
   return {

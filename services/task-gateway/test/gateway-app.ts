@@ -21,6 +21,7 @@ import { createTestTool, type TestTool } from '@funmagic/task/testing'
 import { createAnnouncer } from '../src/announcer.ts'
 import { buildApp } from '../src/app.ts'
 import { createEvents } from '../src/events.ts'
+import { createAvailability } from '../src/provider-availability.ts'
 import { createVerifiers, type WebhookSettings } from '../src/provider-webhooks.ts'
 import { createQuotes } from '../src/quotes.ts'
 import { TaskWaits } from '../src/task-waits.ts'
@@ -62,6 +63,7 @@ export async function openGateway(
       links: openLinks(),
       quotes: createQuotes('a secret of this test only', () => Date.now() + clock.aheadMs),
       timeouts: { stepDefaultSeconds: 300, queueAllowanceSeconds: 600 },
+      requireAvailable: createAvailability({ database, redis, refuseAfterMs, onError }),
     },
     admin: {
       credentials: await openCredentials('a secret of this test only'),
@@ -106,6 +108,9 @@ function openLinks() {
   const privateKey = newPrivateKey()
   return createAssetLinks({ cdnUrl, privateCdnUrl, keyPairId, privateKey, windowSeconds: 300 })
 }
+
+const refuseAfterMs = 60_000
+const onError = () => undefined
 
 /** As main.ts opens them, but for three requests at once. */
 function openWaits(database: Database) {

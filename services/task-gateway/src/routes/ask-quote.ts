@@ -57,6 +57,7 @@ const quoteProblems = problems(
   'INVALID_INPUT',
   'UNSUPPORTED_INPUT',
   'RATE_LIMITED',
+  'PROVIDER_UNAVAILABLE',
 )
 
 /** Who does not get the result does not pay for it (TR17, C5). */

@@ -105,6 +105,7 @@ const submitProblems = problems(
   'QUOTE_MISMATCH',
   'IDEMPOTENCY_MISMATCH',
   'RATE_LIMITED',
+  'PROVIDER_UNAVAILABLE',
 )
 
 /** A repeat is answered from the record, whatever has become of the tool or the picture since. */
