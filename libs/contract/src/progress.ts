@@ -2,6 +2,13 @@ import Type, { type Static } from 'typebox'
 import { TaskFailure } from './task.ts'
 import { Id } from './ids.ts'
 
+/** A draft of the picture while it is made, small enough for an event (TR7). */
+export const Preview = Type.Object({
+  mimeType: Type.Literal('image/webp'),
+  data: Type.String({ maxLength: 14_000, description: 'Base64; 256 pixels at most' }),
+})
+export type Preview = Static<typeof Preview>
+
 /**
  * The events of one task (R3), as they travel over Redis and as `data:` of a server-sent event.
  * `completed` names the output assets by id: URLs are made only when somebody reads them.
@@ -16,6 +23,7 @@ export const ProgressEvent = Type.Union([
     type: Type.Literal('progress'),
     progress: Type.Integer({ minimum: 0, maximum: 100 }),
     message: Type.String(),
+    preview: Type.Optional(Preview),
   }),
   Type.Object({
     type: Type.Literal('step_completed'),

@@ -67,6 +67,7 @@ export const capabilities: Readonly<Record<ProviderType, readonly Capability[]>>
       prompt: 'required',
       promptCharactersMax: 32_000,
       mask: true,
+      stream: true,
       sizes: ['1024x1024', '1024x1536', '1536x1024'],
     },
   ],

@@ -212,3 +212,28 @@ t.test('words in the prompt make it fail, so that a person can see it', async t 
   await t.rejects(client.images.generate(order), { status: 429, code: 'rate_limit_exceeded' })
   await t.rejects(client.images.generate(order), { status: 429, code: 'rate_limit_exceeded' })
 })
+
+t.test('drafts come as events before the picture, and a cut comes before its end', async t => {
+  const providers = await startProviders({ latencyMs: 10, drainMs: 0 })
+  t.teardown(() => providers[Symbol.asyncDispose]())
+  const baseURL = providers.openaiUrl
+  const client = new OpenAI({ apiKey: 'sk-simulated', baseURL, maxRetries: 0 })
+  const draw = async () => {
+    const order = {
+      model: 'gpt-image-1.5',
+      prompt: 'a cat',
+      stream: true,
+      partial_images: 2,
+    } as const
+    const types: string[] = []
+    for await (const event of await client.images.generate(order)) types.push(event.type)
+    return types
+  }
+
+  const types = await draw()
+  providers.script({ provider: 'openai', mode: 'cut' })
+
+  const draft = 'image_generation.partial_image'
+  t.strictSame(types, [draft, draft, 'image_generation.completed'])
+  await t.rejects(draw())
+})

@@ -1,4 +1,4 @@
-import type { ProgressEvent } from '@funmagic/contract/progress'
+import type { Preview, ProgressEvent } from '@funmagic/contract/progress'
 import type { Redis } from '@funmagic/runtime/redis'
 import type { ClaimedTask } from '@funmagic/task/lifecycle'
 import { publishBalance, publishEvent } from '@funmagic/task/progress-channel'
@@ -6,13 +6,19 @@ import { failureMessages, type FailureCode } from '@funmagic/task/task-state'
 import type { Events } from './events.ts'
 import type { Settled } from './settle-task.ts'
 
+interface Told {
+  readonly percent: number
+  readonly message: string
+  readonly preview?: Preview
+}
+
 /**
  * Tells the streams what has been committed. A stream that cannot be told changes nothing: its
  * watchers read the same from Postgres (W8, P7).
  */
 export interface Announcer {
   stepStarted(task: ClaimedTask): Promise<void>
-  progress(task: ClaimedTask, progress: { percent: number; message: string }): Promise<void>
+  progress(task: ClaimedTask, progress: Told): Promise<void>
   completed(task: ClaimedTask, settled: Settled): Promise<void>
   failed(task: ClaimedTask, settled: Settled, code: FailureCode): Promise<void>
   dependentsCanceled(task: ClaimedTask, settled: Settled): Promise<void>
@@ -39,8 +45,8 @@ export function createAnnouncer(redis: Redis, events: Events): Announcer {
         const { id: stepId, name: stepName } = task.step
         await publish(task, { type: 'step_started', stepId, stepName })
       }),
-    progress: (task, { percent: progress, message }) =>
-      tell(task, () => publish(task, { type: 'progress', progress, message })),
+    progress: (task, { percent: progress, ...rest }) =>
+      tell(task, () => publish(task, { type: 'progress', progress, ...rest })),
     completed: (task, settled) =>
       tell(task, async () => {
         const output = { assetIds: [...settled.assetIds] }

@@ -110,7 +110,9 @@ async function submit(
   const { prompt, negativePrompt, size, seed } = task.input
   const options = { prompt, negativePrompt, size, seed }
   const request = { reference: callId, stepType, model, picture, mask, ...options }
-  const submission = await account.provider.submit(request, signals.signal)
+  const submission = await account.provider.submit(request, signals.signal, update =>
+    report.update(update),
+  )
   if (submission.kind === 'finished') return submission
 
   const { providerRequestId } = submission

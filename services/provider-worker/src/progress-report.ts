@@ -4,6 +4,7 @@ import type { ProgressUpdate } from './providers/provider.ts'
 export interface Progress {
   readonly percent: number
   readonly message: string
+  readonly draft?: Uint8Array | undefined
 }
 
 export interface ProgressReportOptions {
@@ -34,10 +35,10 @@ export class ProgressReport {
     this.#told = { percent: options.startPercent, message: '' }
   }
 
-  update({ fraction, message }: ProgressUpdate): void {
+  update({ fraction, message, draft }: ProgressUpdate): void {
     const span = providerEndPercent - providerStartPercent
     const percent = Math.round(providerStartPercent + span * Math.min(1, Math.max(0, fraction)))
-    this.#latest = { percent: Math.max(percent, this.#told.percent), message }
+    this.#latest = { percent: Math.max(percent, this.#told.percent), message, draft }
     const isBusy = this.#telling !== undefined
     if (isBusy || this.#ended.signal.aborted || !isNews(this.#latest, this.#told)) return
     this.#telling = this.#tellAll()
@@ -68,5 +69,6 @@ export class ProgressReport {
 }
 
 function isNews(latest: Progress, told: Progress): boolean {
+  if (latest.draft !== undefined && latest.draft !== told.draft) return true
   return latest.percent > told.percent || latest.message !== told.message
 }

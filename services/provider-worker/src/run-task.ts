@@ -14,6 +14,7 @@ import { persist } from './persist.ts'
 import type { Gate } from './provider-gate.ts'
 import { ProgressReport, type Progress } from './progress-report.ts'
 import { describeAttempt } from './provider-record.ts'
+import { previewOf } from './preview.ts'
 import { settleCompleted, type Settled } from './settle-task.ts'
 import { storeOutputs } from './store-outputs.ts'
 import type { RetryPolicy } from './verdict.ts'
@@ -103,7 +104,9 @@ function openReport(
   const publish = async (progress: Progress) => {
     const isOurs = await reportProgress(database, { ...claim, progress: progress.percent })
     if (!isOurs) return lease.lose()
-    await announcer.progress(task, progress)
+    const { percent, message, draft } = progress
+    const preview = draft && (await previewOf(draft))
+    await announcer.progress(task, { percent, message, ...(preview && { preview }) })
   }
   return new ProgressReport({
     startPercent: task.progress,

@@ -50,6 +50,45 @@ t.test('a prompt with a picture edits the picture', async t => {
   t.equal(bench.providers.calls().providers.openai.submits, 1)
 })
 
+t.test('drafts are shown on the way, and the picture is none of them', async t => {
+  const bench = await setupBench(t, candidate)
+  const drafts: Uint8Array[] = []
+  const fractions: number[] = []
+
+  const submission = await bench.provider.submit(
+    bench.request,
+    new AbortController().signal,
+    ({ fraction, draft }) => {
+      fractions.push(fraction)
+      if (draft !== undefined) drafts.push(draft)
+    },
+  )
+
+  t.equal(drafts.length, 2)
+  t.ok(fractions.every((fraction, index) => fraction > (fractions[index - 1] ?? 0)))
+  const outputs = submission.kind === 'finished' ? submission.outputs : []
+  t.equal(outputs.length, 1)
+  const [output] = outputs
+  t.ok(output?.kind === 'bytes' && !drafts.some(draft => Buffer.from(draft).equals(output.bytes)))
+})
+
+t.test('events that end in an error are the provider’s, or its rules', async t => {
+  const ends = [
+    ['moderation_blocked', 'rejected'],
+    ['server_error', 'unavailable'],
+  ] as const
+  for (const [code, kind] of ends) {
+    const { url } = await startStub(t, (_request, reply) => {
+      reply.writeHead(200, { 'content-type': 'text/event-stream' })
+      const data = { error: { code, message: 'no', type: 'server_error' } }
+      reply.end(`event: error\ndata: ${JSON.stringify(data)}\n\n`)
+    })
+    const bench = await setupBench(t, candidate)
+
+    await failsWith(t, generate({ ...bench, provider: bench.openWith({ baseUrl: url }) }), { kind })
+  }
+})
+
 t.test('a size and a mask are honoured', async t => {
   const bench = await setupBench(t, candidate)
   const edit = { ...bench.request, picture: samplePicture, mask: samplePicture }

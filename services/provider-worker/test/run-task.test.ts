@@ -56,6 +56,23 @@ t.test('a model without a picture of it is a model all the same', async t => {
   await assertBooks(t, runner, 1)
 })
 
+t.test('drafts of a picture are told in events of a bounded size (TR7)', async t => {
+  const runner = await createRunner(t)
+  const taskId = await submitTask(runner, { tool: 'openai' })
+
+  await runner.run(taskId)
+
+  const previews = (await eventsOf(runner, taskId)).flatMap(event =>
+    event.type === 'progress' && event.preview !== undefined ? [event.preview] : [],
+  )
+  t.ok(previews.length > 0)
+  for (const { mimeType, data } of previews) {
+    t.equal(mimeType, 'image/webp')
+    t.equal(Buffer.from(data, 'base64').subarray(8, 12).toString(), 'WEBP')
+    t.ok(data.length <= 14_000)
+  }
+})
+
 t.test('its owner is told of every stage, in order, and of one end', async t => {
   const runner = await createRunner(t)
   await runner.providers.script({ provider: 'fal', mode: 'ok', latencyMs: 500 })

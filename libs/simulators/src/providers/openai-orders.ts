@@ -46,6 +46,8 @@ export interface ImageOrder {
   readonly format: (typeof formats)[number]
   readonly background: 'transparent' | 'opaque'
   readonly compression: number
+  /** How many drafts to show on the way; undefined when it is answered in one piece. */
+  readonly drafts: number | undefined
 }
 
 const names = [
@@ -116,12 +118,7 @@ function readOrder(values: Values): ImageOrder {
       param: 'background',
     })
   }
-  if (values['stream'] === true) {
-    throw new OpenAiError('The simulator does not stream partial images.', {
-      code: 'unsupported_value',
-      param: 'stream',
-    })
-  }
+  const drafts = integer(values, 'partial_images', { min: 0, max: 3, otherwise: 0 })
   return {
     model: readModel(values['model']),
     prompt: readPrompt(values['prompt']),
@@ -130,6 +127,7 @@ function readOrder(values: Values): ImageOrder {
     quality: quality === 'auto' ? 'medium' : quality,
     format,
     background: background === 'transparent' ? 'transparent' : 'opaque',
+    drafts: values['stream'] === true ? drafts : undefined,
     compression: integer(values, 'output_compression', { min: 0, max: 100, otherwise: 100 }),
   }
 }

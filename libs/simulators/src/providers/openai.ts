@@ -23,6 +23,7 @@ import {
   readEdit,
   readGeneration,
 } from './openai-orders.ts'
+import { sendEvents } from './openai-events.ts'
 import type { Mode } from './scripts.ts'
 
 /**
@@ -117,7 +118,10 @@ async function answer(
       return sendError(reply, { status: 400, body: moderationBlocked.body })
     }
     const [made] = await Promise.all([studio.workshop(work), waiting])
-    sendReply(reply, part, { status: 200, body: render(order, made, part.mode) })
+    const body = render(order, made, part.mode)
+    if (order.drafts === undefined) return sendReply(reply, part, { status: 200, body })
+    const kind = request.url.includes('/edits') ? 'image_edit' : 'image_generation'
+    await sendEvents(reply, { kind, drafts: order.drafts, mode: part.mode, body, made })
   } finally {
     close()
   }

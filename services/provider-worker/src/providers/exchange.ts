@@ -109,6 +109,10 @@ async function request(
     throw new ProviderFailure('bad_response', `the provider leads to another host: ${url.host}`)
   }
   const response = await fetch(call.input, { ...call.init, redirect: 'manual' })
+  if (response.ok && isEventStream(response)) {
+    const events = ReadableStream.from(passBounded(response, options.responseBytesMax))
+    return new Response(events, response)
+  }
   const body = await readBounded(response, options.responseBytesMax)
   // A reply without content may not be given a body (Fetch standard, null body status).
   if (response.ok) return new Response(body.length === 0 ? null : body, response)
@@ -129,6 +133,27 @@ function isAllowed(url: URL, { baseUrl, hosts }: ExchangeOptions): boolean {
 /** True when the host is listed, or lies below a listed name that begins with a dot. */
 export function isHostAmong(hostname: string, hosts: readonly string[]): boolean {
   return hosts.some(host => (host.startsWith('.') ? hostname.endsWith(host) : hostname === host))
+}
+
+function isEventStream({ headers }: Response): boolean {
+  return (headers.get('content-type') ?? '').startsWith('text/event-stream')
+}
+
+/** Events are handed on as they come; a stream that breaks off is worth another try (V-9). */
+async function* passBounded(response: Response, bytesMax: number): AsyncGenerator<Uint8Array> {
+  let sizeBytes = 0
+  const body: AsyncIterable<Uint8Array> | Iterable<Uint8Array> = response.body ?? []
+  try {
+    for await (const chunk of body) {
+      sizeBytes += chunk.byteLength
+      if (sizeBytes > bytesMax) {
+        throw new ProviderFailure('bad_response', `the answer is larger than ${bytesMax} bytes`)
+      }
+      yield chunk
+    }
+  } catch (error) {
+    throw asFailure(error, 'the events broke off', 'unavailable')
+  }
 }
 
 /** A reply without end must not become a buffer without end (V-4). */

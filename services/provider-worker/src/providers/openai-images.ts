@@ -6,6 +6,7 @@ import {
   ProviderFailure,
   type FailureKind,
   type GenerationRequest,
+  type ProgressUpdate,
   type Provider,
 } from './provider.ts'
 import type { ProviderAccount } from './account.ts'
@@ -16,6 +17,8 @@ const Images = Type.Object({
     maxItems: 8,
   }),
 })
+
+type Report = (update: ProgressUpdate) => void
 
 // A picture of 4096 × 4096 as PNG at its worst, in base64.
 const responseBytesMax = 70_000_000
@@ -52,12 +55,14 @@ export function openOpenaiImages(account: ProviderAccount): Provider {
   return {
     outputHosts: [],
 
-    async submit(request, signal) {
+    async submit(request, signal, report = () => undefined) {
       const prompt = promptOf(request)
       // The step's time, in the caller's signal, is the real bound.
       const terms = { operation: 'submit', timeoutMs: generateTimeoutMs, signal } as const
       const images: unknown = await exchange(terms, async fetch =>
-        makeImages(connect(fetch), request, prompt),
+        makeImages(connect(fetch), { request, prompt }, report).catch((error: unknown) => {
+          throw asOutcome(error)
+        }),
       )
       if (!Value.Check(Images, images)) {
         throw new ProviderFailure('bad_response', 'the answer has no picture')
@@ -78,19 +83,63 @@ export function openOpenaiImages(account: ProviderAccount): Provider {
   }
 }
 
+const partialsMax = 2
+
 async function makeImages(
   openai: OpenAI,
-  request: GenerationRequest,
-  prompt: string,
+  { request, prompt }: { readonly request: GenerationRequest; readonly prompt: string },
+  report: Report,
 ): Promise<unknown> {
-  const { model, picture, size, mask } = request
-  const options = { headers: { 'X-Client-Request-Id': request.reference } }
-  const order = { model, prompt, n: 1, output_format: 'png', ...(size && { size }) } as const
+  const events = await openEvents(openai, request, prompt)
+  const data: { b64_json: string }[] = []
+  for await (const event of events) {
+    const draft = { b64_json: event.b64_json }
+    if (event.type.endsWith('.completed')) data.push(draft)
+    else report(progressOf(event))
+  }
+  if (data.length > 0) return { data }
+  throw new ProviderFailure('bad_response', 'the answer has no picture')
+}
+
+async function openEvents(
+  openai: OpenAI,
+  { model, picture, size, mask, reference }: GenerationRequest,
+  prompt: string,
+): Promise<AsyncIterable<OpenAI.ImageGenStreamEvent | OpenAI.ImageEditStreamEvent>> {
+  const options = { headers: { 'X-Client-Request-Id': reference } }
+  const order = {
+    model,
+    prompt,
+    n: 1,
+    output_format: 'png',
+    stream: true,
+    partial_images: partialsMax,
+    ...(size && { size }),
+  } as const
   if (picture === undefined) return openai.images.generate(order, options)
   const image = await toFile(picture.bytes, 'picture', { type: picture.mimeType })
   if (mask === undefined) return openai.images.edit({ ...order, image }, options)
   const masking = await toFile(mask.bytes, 'mask.png', { type: mask.mimeType })
   return openai.images.edit({ ...order, image, mask: masking }, options)
+}
+
+function progressOf(
+  event: OpenAI.ImageGenStreamEvent | OpenAI.ImageEditStreamEvent,
+): ProgressUpdate {
+  const place = 'partial_image_index' in event ? event.partial_image_index + 1 : 1
+  return {
+    fraction: Math.min(1, place / (partialsMax + 1)),
+    message: 'The picture is taking shape',
+    draft: Buffer.from(event.b64_json, 'base64'),
+  }
+}
+
+/** What goes wrong in the middle of the events has no status any more. */
+function asOutcome(error: unknown): unknown {
+  if (!(error instanceof OpenAI.APIError) || error.status !== undefined) return error
+  const isRefusal = error.code === 'moderation_blocked' || error.type?.includes('user_error')
+  const kind = isRefusal === true ? 'rejected' : 'unavailable'
+  return new ProviderFailure(kind, `the events ended with an error: ${error.code ?? 'unnamed'}`)
 }
 
 function promptOf({ stepType, prompt }: GenerationRequest): string {

@@ -45,6 +45,8 @@ export interface ProgressUpdate {
   /** Of the provider's part of the work, 0 to 1. */
   readonly fraction: number
   readonly message: string
+  /** A draft of the picture, as the provider shows it. */
+  readonly draft?: Uint8Array
 }
 
 /**
@@ -54,7 +56,11 @@ export interface ProgressUpdate {
 export interface Provider {
   /** Hosts that outputs may be fetched from; one that begins with a dot covers subdomains. */
   readonly outputHosts: readonly string[]
-  submit(request: GenerationRequest, signal: AbortSignal): Promise<Submission>
+  submit(
+    request: GenerationRequest,
+    signal: AbortSignal,
+    report?: (update: ProgressUpdate) => void,
+  ): Promise<Submission>
   /** Waits for a submitted call, however often and from whichever process. */
   resume(
     call: SubmittedCall,
