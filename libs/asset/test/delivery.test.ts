@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { startCloudFront } from '@funmagic/simulators/cloudfront'
 import { newId } from '@funmagic/contract/ids'
@@ -7,6 +8,7 @@ import { openCdnInvalidation } from '../src/cdn-invalidation.ts'
 import { findAsset } from '../src/catalog.ts'
 import { deleteAsset, publishAsset, unpublishAsset } from '../src/publishing.ts'
 import { createAssetLinks, type Viewer } from '../src/resolve-url.ts'
+import { continueRevocations, type Refused } from '../src/revocations.ts'
 import { Slots } from '../src/slots.ts'
 import { makeFragile, paint } from '../src/testing.ts'
 import { completeUpload } from '../src/upload-completion.ts'
@@ -18,7 +20,7 @@ import { makeEcdsaKey, makeRsaKey } from './signing-keys.ts'
 
 // The whole way of an asset over real protocols: S3, and CloudFront as the simulator speaks it.
 
-async function setup(t: Test, key = makeRsaKey()) {
+async function setup(t: Test, key = makeRsaKey(), invalidationDelayMs = 0) {
   const fixture = await openFixture()
   const { endpoint = '', buckets, accessKey = '', secretKey = '' } = s3Settings()
   const origin = { endpoint, accessKeyId: accessKey, secretAccessKey: secretKey }
@@ -27,6 +29,7 @@ async function setup(t: Test, key = makeRsaKey()) {
     prefix: 'public/',
     origin: { ...origin, bucket: buckets.public },
     errorTtlSeconds: 0,
+    invalidationDelayMs,
   })
   const privateCdn = await startCloudFront({
     distributionId: 'E1PRIVATE',
@@ -205,6 +208,30 @@ t.test('a deleted asset is gone from the edges and from both buckets', async t =
   `)
   t.equal(rows.length, 3)
   for (const place of rows) t.equal(await store.find(place), undefined, place.key)
+})
+
+t.test('the measured time of a revocation is that of the edges, and not much more', async t => {
+  const delayMs = 3_000
+  const context = await setup(t, makeEcdsaKey(), delayMs)
+  const { deps, userId, links } = context
+  const { id: assetId } = await upload(context)
+  const { asset } = await publishAsset(deps, { userId, assetId }, patient)
+  const { url } = await links.resolveUrl(asset, undefined)
+  await get(url)
+  await unpublishAsset(deps, { userId, assetId }, patient)
+
+  t.equal((await get(url)).status, 200, 'the edge has accepted it, and takes its time')
+  const refused: Refused[] = []
+  const deadline = AbortSignal.timeout(25_000)
+  while (refused.length === 0 && !deadline.aborted) {
+    refused.push(...(await continueRevocations(deps, patient)).refused)
+    await pause(100)
+  }
+
+  t.equal((await get(url)).status, 403)
+  const seconds = refused[0]?.seconds ?? 0
+  t.ok(seconds >= delayMs / 1000, `${seconds} s`)
+  t.comment(`${(seconds * 1000) / delayMs} times the delay of the edge`)
 })
 
 t.test('an edge that cannot be told or asked is a failure that may pass', async t => {
