@@ -7,7 +7,7 @@ import { discardOutputs, insertOutputAsset, storeOutput } from '../src/ingest.ts
 import { makeFragile, openMemoryObjectStore, paint } from '../src/testing.ts'
 import { createTask, openFixture, sha256 } from './asset-fixture.ts'
 import { glb, ply } from './models.ts'
-import { claimPng } from './pictures.ts'
+import { claimPng } from '../src/odd-pictures.ts'
 
 async function setup() {
   const fixture = await openFixture()

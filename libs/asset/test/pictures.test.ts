@@ -3,7 +3,7 @@ import t from 'tap'
 import { uploadMimeTypes } from '@funmagic/contract/asset'
 import { cleanPicture, inspectPicture } from '../src/pictures.ts'
 import { paint } from '../src/testing.ts'
-import { claimGif, claimPng } from './pictures.ts'
+import { claimGif, claimPng } from '../src/odd-pictures.ts'
 
 t.test('a picture of each accepted type keeps its type and its size', async t => {
   for (const mimeType of uploadMimeTypes) {

@@ -10,7 +10,7 @@ import { completeUpload } from '../src/upload-completion.ts'
 import { expireUploads } from '../src/upload-expiry.ts'
 import { beginUpload } from '../src/uploads.ts'
 import { openFixture, patient, sha256 } from './asset-fixture.ts'
-import { claimPng } from './pictures.ts'
+import { claimPng } from '../src/odd-pictures.ts'
 
 async function setup() {
   const fixture = await openFixture()

@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { createAssetLinks } from '@funmagic/asset/resolve-url'
+import type { ObjectStore } from '@funmagic/asset/object-store'
 import { Slots } from '@funmagic/asset/slots'
 import { makeFragile, openMemoryObjectStore, paint } from '@funmagic/asset/testing'
 import type { AssetView, UploadTicket } from '@funmagic/contract/asset'
@@ -24,8 +25,11 @@ export type AssetApp = Awaited<ReturnType<typeof openAssetApp>>
 export const cdnUrl = 'https://cdn.funmagic.test'
 export const privateCdnUrl = 'https://private-cdn.funmagic.test'
 
-/** The service on a database of its own, with its objects in memory. */
-export async function openAssetApp(t: Teardown) {
+/** The service on a database of its own, with its objects in memory unless a store is given. */
+export async function openAssetApp(
+  t: Teardown,
+  { objectStore }: { objectStore?: ObjectStore } = {},
+) {
   const { database } = await createTestDatabase(t)
   const redis = openRedis({
     url: process.env['REDIS_CACHE_URL'] ?? '',
@@ -34,7 +38,7 @@ export async function openAssetApp(t: Teardown) {
     onError: () => undefined,
   })
   const memory = openMemoryObjectStore()
-  const store = makeFragile(memory)
+  const store = makeFragile(objectStore ?? memory)
   const metrics = createMetrics('asset')
   const logger = createLogger('asset', 'silent')
   const events = createEvents(metrics, logger)

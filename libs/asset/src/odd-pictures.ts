@@ -1,3 +1,5 @@
+// Pictures that lie about themselves, for the tests of whoever takes pictures in.
+
 import { deflateSync } from 'node:zlib'
 
 /** A PNG whose header claims a size and whose pixels are whatever is given. */
