@@ -12,9 +12,19 @@ export const assetColumns = sql`
   task_id AS "taskId", task_output AS "taskOutput", version,
   created_at AS "createdAt", published_at AS "publishedAt"`
 
+/** An administrator, and the reason that the owner is told. */
+export interface Moderator {
+  readonly id: UserId
+  readonly reason: string
+}
+
 export type AssetEvent =
   | { readonly type: 'created' }
-  | { readonly type: 'published' | 'unpublished' | 'deleted'; readonly actorId: UserId }
+  | {
+      readonly type: 'published' | 'unpublished' | 'deleted' | 'read'
+      readonly actorId: UserId
+      readonly detail?: { readonly reason: string }
+    }
   /** When the public address was seen to refuse it, after it was public no longer. */
   | { readonly type: 'revoked'; readonly detail: { readonly seconds: number } }
   | { readonly type: 'moved'; readonly detail: { readonly from: string; readonly to: string } }
@@ -49,7 +59,7 @@ export async function recordEvent(
   event: AssetEvent,
 ): Promise<void> {
   const actorId = 'actorId' in event ? event.actorId : null
-  const detail = 'detail' in event ? event.detail : {}
+  const detail = 'detail' in event ? (event.detail ?? {}) : {}
   const { rowCount } = await tx.query(sql`
     INSERT INTO asset_events (id, asset_id, type, actor_id, detail)
     VALUES (${newId()}, ${assetId}, ${event.type}, ${actorId}, ${JSON.stringify(detail)}::jsonb)

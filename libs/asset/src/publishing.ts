@@ -3,7 +3,7 @@ import { newId, type AssetId, type UserId } from '@funmagic/contract/ids'
 import { AppError } from '@funmagic/contract/problem'
 import { sql } from '@funmagic/database/sql'
 import { inTransaction, type Transaction } from '@funmagic/database/transaction'
-import { assetColumns, recordEvent } from './asset-rows.ts'
+import { assetColumns, recordEvent, type Moderator } from './asset-rows.ts'
 import { placeOf, type Asset } from './asset.ts'
 import { findAsset } from './catalog.ts'
 import {
@@ -27,6 +27,8 @@ import { claimRevocationOf, sendRevocation } from './revocations.ts'
 interface OwnAsset {
   readonly userId: UserId
   readonly assetId: AssetId
+  /** Who does it in the owner's place, and why: administrators unpublish and delete (S6). */
+  readonly moderator?: Moderator | undefined
 }
 
 /** What the owner says with a publication (P5). */
@@ -126,7 +128,7 @@ export async function deleteAsset(
       WHERE id = ${asset.id}
     `)
     await callOffMove(tx, asset.id)
-    await recordEvent(tx, asset.id, { type: 'deleted', actorId: own.userId })
+    await recordEvent(tx, asset.id, { type: 'deleted', ...actorOf(own) })
     const place = placeOf(asset)
     const afterSeconds = keptSeconds(place.bucket)
     return { id: await openRemoval(tx, { assetId: asset.id, place, afterSeconds }), afterSeconds }
@@ -138,6 +140,11 @@ export async function deleteAsset(
     // The asset is gone from every list all the same, and the sweeper removes its bytes.
     if (!(error instanceof StoreFailure)) throw error
   }
+}
+
+function actorOf({ userId, moderator }: OwnAsset) {
+  if (moderator === undefined) return { actorId: userId }
+  return { actorId: moderator.id, detail: { reason: moderator.reason } }
 }
 
 interface Changed extends Published {
@@ -214,7 +221,7 @@ async function changeVisibility(
   const [changed] = rows
   assert(changed, 'the row is locked')
   const type = audience === 'public' ? 'published' : 'unpublished'
-  await recordEvent(tx, asset.id, { type, actorId: own.userId })
+  await recordEvent(tx, asset.id, { type, ...actorOf(own) })
   return { asset: changed, isChanged: true, moveId: await redirectBytes(tx, changed, audience) }
 }
 

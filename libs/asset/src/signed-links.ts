@@ -80,7 +80,7 @@ const cloudFront: CloudFrontSigner = { getSignedUrl, getSignedCookies }
  * signed once (ECDSA signatures would differ, so the last ones are kept).
  */
 export class LinkSigner {
-  readonly #origin: string
+  readonly origin: string
   readonly #windowSeconds: number
   readonly #algorithm: 'SHA1' | 'SHA256'
   /** The newest first. */
@@ -93,7 +93,7 @@ export class LinkSigner {
     if (settings.windowSeconds >= signedUrlLifeSeconds) {
       throw new RangeError('the window of signed addresses must be shorter than their life')
     }
-    this.#origin = origin
+    this.origin = origin
     this.#windowSeconds = Math.max(settings.windowSeconds, 1)
     this.#algorithm = settings.hash ?? 'SHA1'
     this.#keys = readKeys(settings)
@@ -117,7 +117,7 @@ export class LinkSigner {
     const policy = JSON.stringify({
       Statement: [
         {
-          Resource: `${this.#origin}/${folder}*`,
+          Resource: `${this.origin}/${folder}*`,
           Condition: { DateLessThan: { 'AWS:EpochTime': end } },
         },
       ],
@@ -130,7 +130,7 @@ export class LinkSigner {
     return cloudFront.getSignedUrl({
       // By the start of the window: a key that becomes active within it waits for the next one.
       ...this.#termsAt(startSeconds * 1000),
-      url: `${this.#origin}/${key}`,
+      url: `${this.origin}/${key}`,
       dateLessThan: expiresAt.toISOString(),
     })
   }

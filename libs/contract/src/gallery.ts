@@ -115,3 +115,15 @@ export const GalleryAccess = Type.Object({
   expiresAt: Type.String({ format: 'date-time', description: 'Renew the cookies before' }),
 })
 export type GalleryAccess = Static<typeof GalleryAccess>
+
+/** Body of what an administrator does to somebody else's asset; the owner is told the reason. */
+export const Moderation = Type.Object(
+  { reason: Type.String({ minLength: 3, maxLength: 500, examples: ['Reported by its subject'] }) },
+  { additionalProperties: false },
+)
+
+/** An address for an administrator, straight from the store. */
+export const AuditedAddress = Type.Object({
+  url: Type.String(),
+  urlExpiresAt: Type.String({ format: 'date-time' }),
+})

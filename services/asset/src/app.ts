@@ -8,6 +8,7 @@ import { registerRateLimits } from '@funmagic/session/limit-requests'
 import type { RateLimits } from '@funmagic/session/rate-limits'
 import {
   registerSession,
+  requireRole,
   requireUser,
   type SessionPluginOptions,
 } from '@funmagic/session/require-user'
@@ -30,6 +31,7 @@ import { getUpload } from './routes/get-upload.ts'
 import { listAssets } from './routes/list-assets.ts'
 import { listEvents } from './routes/list-events.ts'
 import { listPublished } from './routes/list-published.ts'
+import { moderateAsset, readForReason } from './routes/moderate-asset.ts'
 import { publishAsset } from './routes/publish-asset.ts'
 import { resolveAssets } from './routes/resolve-assets.ts'
 import { signParts } from './routes/sign-parts.ts'
@@ -89,6 +91,12 @@ export async function buildApp(deps: AssetDeps): Promise<HttpServer> {
     await signedIn.register(publishAsset, { ...files, links, events })
     await signedIn.register(unpublishAsset, { ...files, links, events })
     await signedIn.register(deleteAsset, { ...files, events })
+  })
+
+  await app.register(async administration => {
+    administration.addHook('onRequest', requireRole('admin'))
+    await administration.register(moderateAsset, { ...files, links, events })
+    await administration.register(readForReason, { ...files, links, events })
   })
   return httpServer
 }

@@ -54,7 +54,7 @@ export async function openAssetApp(
     limits: createRateLimits({ database, redis, profile: 'development' }),
     files: { database, store, cdn: undefined, checks },
     quota: { bytesPerUser: 10_000_000, openTicketsMax: 5 },
-    links: createAssetLinks(linkSettings, () => openedAtMs),
+    links: createAssetLinks({ ...linkSettings, store }, () => openedAtMs),
     gallery: {
       cookieScope: { domain: 'funmagic.test', isSecure: true },
       downloads: new Slots({ runningMax: 2, waitingMax: 0 }),
