@@ -10,6 +10,7 @@ import { AppError, problems } from '@funmagic/contract/problem'
 import type { RoutePlugin } from '@funmagic/runtime/http-server'
 import { cancelTask as endTask, type EndedTask } from '@funmagic/task/lifecycle'
 import { inspectTask, listAllTasks, readAnyTask } from '@funmagic/task/task-inspection'
+import type { Task } from '@funmagic/task/tasks'
 import Type from 'typebox'
 import { changeAudited, type AdminDeps } from '../../admin/changes.ts'
 import { toAdminTask } from '../../admin/views.ts'
@@ -80,7 +81,7 @@ export const cancelTask: RoutePlugin<AdminDeps> = async (app, deps) => {
       let ended: EndedTask | undefined
       await changeAudited(deps, change, async tx => {
         ended = await endTask(tx, { taskId, userId, whileProcessing: true })
-        if (ended === undefined) throw await tooLate()
+        if (ended === undefined) throw tooLate(await readAnyTask(tx, taskId))
         await releaseAll(tx, ended)
         return {
           subjectId: taskId,
@@ -93,11 +94,10 @@ export const cancelTask: RoutePlugin<AdminDeps> = async (app, deps) => {
         announceEnd(deps, ended, () => deps.announcer.taskCanceled({ taskId, userId }))
       }
       return toAdminTask(await readAnyTask(deps.database, taskId))
-
-      async function tooLate(): Promise<AppError> {
-        const { status } = await readAnyTask(deps.database, taskId)
-        return new AppError('TASK_FINISHED', { details: { status } })
-      }
     },
   )
+}
+
+function tooLate({ status }: Task): AppError {
+  return new AppError('TASK_FINISHED', { details: { status } })
 }
