@@ -69,6 +69,23 @@ export function readApiKey(credentials: Credentials, provider: Provider): string
   return credentials.open(provider.sealedApiKey, credentialContext(provider.id))
 }
 
+/** Like readApiKey, and seals anew what is under an earlier key or in the older form. */
+export async function openApiKey(
+  database: Database,
+  credentials: Credentials,
+  provider: Provider,
+): Promise<string> {
+  const { id, name, sealedApiKey } = provider
+  if (sealedApiKey === null) throw new Error(`provider ${name} has no key`)
+  const { plain, isCurrent } = credentials.read(sealedApiKey, credentialContext(id))
+  if (isCurrent) return plain
+  const sealed = credentials.seal(plain, credentialContext(id))
+  await database.query(sql`
+    UPDATE providers SET api_key = ${sealed} WHERE id = ${id} AND api_key = ${sealedApiKey}
+  `)
+  return plain
+}
+
 /** Binds a sealed key to its row and column, so that it opens nowhere else. */
 function credentialContext(providerId: string): string {
   return `providers|${providerId}|api_key`

@@ -2,7 +2,7 @@ import type { RateLimit } from '@funmagic/contract/provider-config'
 import type { ProviderType } from '@funmagic/contract/tool'
 import type { Database } from '@funmagic/database/client'
 import type { Credentials } from '@funmagic/provider/credentials'
-import { findProvider, readApiKey, type Provider as Row } from '@funmagic/provider/providers'
+import { findProvider, openApiKey, type Provider as Row } from '@funmagic/provider/providers'
 import type { ObserveExchange } from './providers/exchange.ts'
 import type { Provider } from './providers/provider.ts'
 import type { ProviderTimeouts } from './providers/account.ts'
@@ -44,7 +44,7 @@ async function openAccount(parts: AccountParts, providerId: string): Promise<Acc
   }
   const { id, type, baseUrl, config, sealedApiKey } = row
   const { timeouts, pause, observe } = parts
-  const apiKey = openKey(parts.credentials, row)
+  const apiKey = await openKey(parts, row)
   const callbackUrl = callbackUrlOf(parts, row)
   const account = { apiKey, baseUrl, timeouts, callbackUrl, observe, ...(pause && { pause }) }
   const provider = openProvider(type, account)
@@ -60,9 +60,9 @@ function callbackUrlOf({ callbackUrl }: AccountParts, { type, baseUrl }: Row): s
   return url.protocol === 'https:' || baseUrl !== null ? url.href : undefined
 }
 
-function openKey(credentials: Credentials, row: Row): string {
+async function openKey({ database, credentials }: AccountParts, row: Row): Promise<string> {
   try {
-    return readApiKey(credentials, row)
+    return await openApiKey(database, credentials, row)
   } catch (error) {
     const message = `the key of provider ${row.name} cannot be read`
     throw new TaskFault('PROVIDER_NOT_CONFIGURED', message, { cause: error })

@@ -207,6 +207,12 @@ export const WorkerConfig = Type.Object({
     Type.String({ minLength: 32, description: 'Opens the keys of the providers' }),
     { env: 'SECRET_KEY', secret: true },
   ),
+  previousSecretKey: setting(
+    Type.Optional(
+      Type.String({ minLength: 32, description: 'The SECRET_KEY before, while keys are resealed' }),
+    ),
+    { env: 'SECRET_KEY_PREVIOUS', secret: true },
+  ),
   queue: QueueSettings,
   tasks: TaskSettings,
   providers: ProviderSettings,

@@ -147,7 +147,7 @@ async function openParts(config: WorkerConfig, lifecycle: Lifecycle, events: Eve
   lifecycle.onStop('limits', async () => queueRedis.disconnect())
   const store = openS3ObjectStore(config.objects)
   lifecycle.onStop('object store', async () => store.close())
-  const credentials = await openCredentials(config.secretKey)
+  const credentials = await openCredentials(config.secretKey, config.previousSecretKey)
   const onError = (error: Error) => events.connectionFailed('queue', error)
   const queueOptions = { url: config.redisQueue.url, connectionName: service, onError }
   const endCheck = await requireNoEviction(queueOptions, {
