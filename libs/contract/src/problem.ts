@@ -94,8 +94,10 @@ export const problemKinds = {
     message: 'This Idempotency-Key was used with another body. Use a new key.',
   },
   RATE_LIMITED: { status: 429, message: 'Too many requests. Slow down.' },
+  TOO_MANY_TASKS: { status: 429, message: 'You have as many unfinished tasks as allowed.' },
   TOO_MANY_STREAMS: { status: 429, message: 'Too many streams are open for this user.' },
   INTERNAL_ERROR: { status: 500, message: 'Something went wrong on our side.' },
+  QUEUE_FULL: { status: 503, message: 'Too many tasks are waiting. Try again a little later.' },
   OVERLOADED: { status: 503, message: 'The service is busy. Try again shortly.' },
   PAYMENTS_UNAVAILABLE: {
     status: 503,

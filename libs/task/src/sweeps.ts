@@ -99,22 +99,3 @@ async function strays(database: Queryable, statement: Sql): Promise<StrayTask[]>
   const { rows } = await database.query<StrayTask>(statement)
   return rows
 }
-
-export interface OpenTasks {
-  readonly pending: number
-  readonly processing: number
-  /** How long the oldest pending task has been waiting since it was submitted. */
-  readonly oldestPendingAgeMs: number
-}
-
-/** How much work there is, for the gauges that workers are scaled by. */
-export async function countOpenTasks(database: Queryable): Promise<OpenTasks> {
-  const { rows } = await database.query<OpenTasks>(sql`
-    SELECT count(*) FILTER (WHERE status = 'pending') AS pending,
-      count(*) FILTER (WHERE status = 'processing') AS processing,
-      coalesce(extract(epoch FROM now() - min(created_at) FILTER (WHERE status = 'pending'))
-        * 1000, 0)::float8 AS "oldestPendingAgeMs"
-    FROM tasks WHERE status IN ('pending', 'processing')
-  `)
-  return rows[0] ?? { pending: 0, processing: 0, oldestPendingAgeMs: 0 }
-}

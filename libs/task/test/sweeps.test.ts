@@ -5,13 +5,7 @@ import { createTestDatabase } from '@funmagic/database/testing'
 import { cancelTask, handBack } from '../src/lifecycle.ts'
 import { inTransaction } from '@funmagic/database/transaction'
 import { relayOutbox } from '../src/outbox.ts'
-import {
-  countOpenTasks,
-  findOverdue,
-  findPoisoned,
-  redispatchLost,
-  rescueExpired,
-} from '../src/sweeps.ts'
+import { findOverdue, findPoisoned, redispatchLost, rescueExpired } from '../src/sweeps.ts'
 import { findTask } from '../src/tasks.ts'
 import {
   claim,
@@ -164,20 +158,4 @@ t.test('a sweep takes no more than its limit', async t => {
   for (let i = 0; i < 3; i++) await passDeadline(database, (await submitted(world)).id)
 
   t.equal((await findOverdue(database, { limit: 2 })).length, 2)
-})
-
-t.test('open tasks are counted with the age of the oldest that waits', async t => {
-  const { database, world } = await setup(t)
-  t.strictSame(await countOpenTasks(database), {
-    pending: 0,
-    processing: 0,
-    oldestPendingAgeMs: 0,
-  })
-  await submitted(world)
-  await claimed(world)
-
-  const open = await countOpenTasks(database)
-
-  t.match(open, { pending: 1, processing: 1 })
-  t.ok(open.oldestPendingAgeMs > 0 && open.oldestPendingAgeMs < 60_000)
 })

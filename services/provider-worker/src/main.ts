@@ -6,6 +6,7 @@ import { openCredentials } from '@funmagic/provider/credentials'
 import { recordHealth } from '@funmagic/provider/health'
 import { createLimiter } from '@funmagic/provider/limiter'
 import { loadConfig } from '@funmagic/runtime/config'
+import { armFailpoints } from '@funmagic/runtime/failpoints'
 import { createServer } from '@funmagic/runtime/http-server'
 import { run, type Lifecycle } from '@funmagic/runtime/lifecycle'
 import { createLogger } from '@funmagic/runtime/logger'
@@ -32,6 +33,7 @@ const cancelIntervalMs = 1_000
 const watchIntervalMs = 5_000
 
 await run(service, async (environment, lifecycle) => {
+  armFailpoints(environment['FAILPOINTS'])
   const config = loadConfig(WorkerConfig, environment)
   const logger = createLogger(service, config.log.level)
   const metrics = createMetrics(service)

@@ -1,5 +1,6 @@
 import type { ObjectStore } from '@funmagic/asset/object-store'
 import type { Database } from '@funmagic/database/client'
+import { failpoint } from '@funmagic/runtime/failpoints'
 import {
   findOpenCall,
   recordOutcome,
@@ -51,12 +52,14 @@ export async function obtainOutputs(
 
   const earlier = await takeUpCall(deps, attempt)
   const converse = async () => {
+    failpoint('worker.admitted')
     let call = earlier
     if (call === undefined) {
       const submission = await submit(deps, work, { signal, waiting })
       if (submission.kind === 'finished') return submission.outputs
       call = submission.call
     }
+    failpoint('worker.submitted')
     return account.provider.resume(call, waiting, update => report.update(update))
   }
   // Awaited here, because the clock of the step stops when this function returns.
@@ -106,6 +109,7 @@ async function submit(
   const callId = await recordSubmitting(database, { ...claim, stepId, provider, model })
   if (callId === undefined) throw new Interruption('superseded')
   attempt.callId = callId
+  failpoint('worker.submitting')
   report.update({ fraction: 0, message: 'Sending to the provider' })
   const { prompt, negativePrompt, size, seed } = task.input
   const options = { prompt, negativePrompt, size, seed }
@@ -113,6 +117,7 @@ async function submit(
   const submission = await account.provider.submit(request, signals.signal, update =>
     report.update(update),
   )
+  failpoint('worker.accepted')
   if (submission.kind === 'finished') return submission
 
   const { providerRequestId } = submission

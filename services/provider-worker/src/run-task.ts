@@ -1,6 +1,7 @@
 import type { ObjectStore } from '@funmagic/asset/object-store'
 import type { TaskId } from '@funmagic/contract/ids'
 import type { Database } from '@funmagic/database/client'
+import { failpoint } from '@funmagic/runtime/failpoints'
 import { claimTask, renewLease, reportProgress, type ClaimedTask } from '@funmagic/task/lifecycle'
 import type { Account } from './accounts.ts'
 import type { Announcer } from './announce.ts'
@@ -53,15 +54,19 @@ export async function runTask(
   taskId: TaskId,
   shutdown: Shutdown,
 ): Promise<void> {
+  failpoint('worker.fetched')
   const task = await claimTask(deps.database, { taskId, leaseMs: deps.limits.leaseMs })
   if (task === undefined) return
+  failpoint('worker.claimed')
   deps.events.taskClaimed(task)
   using lease = holdLease(deps, task)
   const attempt = beginAttempt(task, lease, shutdown)
   try {
     const settled = await complete(deps, attempt)
+    failpoint('worker.settled')
     deps.events.taskCompleted(task, settled.task)
     await deps.announcer.completed(task, settled)
+    failpoint('worker.announced')
   } catch (error) {
     await conclude(deps, attempt, error)
   }
@@ -77,6 +82,7 @@ async function complete(deps: RunTaskDeps, attempt: Attempt): Promise<Settled> {
   const outputs = await obtainOutputs(deps, { attempt, account, report })
   report.update({ fraction: 1, message: 'Saving the result' })
   await storeOutputs(deps, attempt, { account, outputs })
+  failpoint('worker.stored')
 
   const { callId, stored } = attempt
   if (callId === undefined) throw new Error('there are outputs without a call')

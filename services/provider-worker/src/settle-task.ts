@@ -3,6 +3,7 @@ import type { Database } from '@funmagic/database/client'
 import { inTransaction } from '@funmagic/database/transaction'
 import type { Balance } from '@funmagic/ledger/accounts'
 import { confirm, release } from '@funmagic/ledger/reservations'
+import { failpoint } from '@funmagic/runtime/failpoints'
 import { recordOutcome } from '@funmagic/task/calls'
 import {
   completeTask,
@@ -42,6 +43,7 @@ export async function settleCompleted(
     for (const output of outputs) await insertOutputAsset(tx, output)
     await recordOutcome(tx, { callId, state: 'succeeded' })
     const balance = await confirm(tx, task.reservationId, task.creditsCost)
+    failpoint('worker.settling')
     return { task, assetIds, balance, dependents: [] }
   })
 }

@@ -1,6 +1,7 @@
 import { storeOutput, type StoredOutput } from '@funmagic/asset/ingest'
 import type { ObjectStore } from '@funmagic/asset/object-store'
 import { AppError } from '@funmagic/contract/problem'
+import { failpoint } from '@funmagic/runtime/failpoints'
 import type { FailureCode } from '@funmagic/task/task-state'
 import type { Account } from './accounts.ts'
 import type { Attempt } from './attempt.ts'
@@ -43,6 +44,7 @@ async function keep(
 ): Promise<StoredOutput> {
   const { account, output, index } = made
   const { bytes, mimeType } = await takeIn(deps, account, { output, signal })
+  failpoint('worker.received')
   signal.throwIfAborted()
   const { userId, toolSlug: module, id: taskId } = task
   try {

@@ -1,11 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { relayOutbox } from '@funmagic/task/outbox'
 import { TaskQueue } from '@funmagic/task/queue'
-import { rescueExpired } from '@funmagic/task/sweeps'
+import { redispatchLost, rescueExpired } from '@funmagic/task/sweeps'
 import type { Test } from 'tap'
 import { callsOf, readTask } from './runner.ts'
 import { startOwnRedis } from './own-redis.ts'
@@ -23,13 +24,21 @@ export interface WorkerProcess {
   /** What it wrote, a line of JSON each. */
   readonly lines: readonly Record<string, unknown>[]
   signal(name: NodeJS.Signals): void
+  /** True while it stands still, after SIGSTOP. */
+  isStopped(): Promise<boolean>
   /** The exit code, or the signal that ended it. */
   exit(): Promise<number | string>
 }
 
 const leaseMs = 1_000
+const redispatchAfterMs = 15_000
 
-export async function createSite(t: Test): Promise<Site> {
+export interface SiteOptions {
+  /** How often a task that lost its worker is taken up again; for ever, nearly, unless told. */
+  readonly rescuesMax?: number
+}
+
+export async function createSite(t: Test, options: SiteOptions = {}): Promise<Site> {
   const world = await createWorld(t)
   const redisUrl = await startOwnRedis(t)
   const queue = new TaskQueue({
@@ -38,7 +47,7 @@ export async function createSite(t: Test): Promise<Site> {
     onError: () => undefined,
   })
   t.teardown(() => queue[Symbol.asyncDispose]())
-  moveTasks(t, world, queue)
+  moveTasks(t, { world, queue, rescuesMax: options.rescuesMax ?? 20 })
   return {
     ...world,
     queue,
@@ -48,12 +57,20 @@ export async function createSite(t: Test): Promise<Site> {
 }
 
 /** What the gateway does all the time: wake-ups to the queue, and rescues. */
-function moveTasks(t: Test, { database }: World, queue: TaskQueue): void {
+function moveTasks(
+  t: Test,
+  {
+    world: { database },
+    queue,
+    rescuesMax,
+  }: { world: World; queue: TaskQueue; rescuesMax: number },
+): void {
   const stop = new AbortController()
   const move = async () => {
     while (!stop.signal.aborted) {
       await relayOutbox(database, wakeUps => queue.enqueue(wakeUps), { batchSize: 100 })
-      await rescueExpired(database, { limit: 100, rescuesMax: 20 })
+      await rescueExpired(database, { limit: 100, rescuesMax })
+      await redispatchLost(database, { limit: 100, olderThanMs: redispatchAfterMs })
       await wait(50)
     }
   }
@@ -95,6 +112,10 @@ async function startWorker(t: Test, env: Record<string, string>): Promise<Worker
     url: addressIn(lines) ?? '',
     lines,
     signal: name => void child.kill(name),
+    isStopped: async () => {
+      const stat = await readFile(`/proc/${child.pid}/stat`, 'utf8')
+      return stat.slice(stat.lastIndexOf(')')).startsWith(') T')
+    },
     exit: async () => {
       const [code, signal] = await exited
       return typeof code === 'number' ? code : String(signal)

@@ -39,6 +39,33 @@ const TaskSettings = Type.Object({
     }),
     { env: 'TASK_PROVIDER_DOWN_SECONDS' },
   ),
+  waitingMax: setting(
+    Type.Integer({
+      minimum: 1,
+      maximum: 10_000_000,
+      default: 50_000,
+      description: 'With so many tasks waiting for a worker no more are taken, nor charged',
+    }),
+    { env: 'TASK_WAITING_MAX' },
+  ),
+  waitMaxSeconds: setting(
+    Type.Integer({
+      minimum: 1,
+      maximum: 86_400,
+      default: 540,
+      description: 'Nor while the oldest of them has been waiting for so long',
+    }),
+    { env: 'TASK_WAIT_MAX_SECONDS' },
+  ),
+  openPerUserMax: setting(
+    Type.Integer({
+      minimum: 1,
+      maximum: 1_000_000,
+      default: 10_000,
+      description: 'Unfinished tasks of one user',
+    }),
+    { env: 'TASK_OPEN_PER_USER_MAX' },
+  ),
   waitsMax: setting(
     Type.Integer({
       minimum: 0,

@@ -1,8 +1,9 @@
 import type { Database } from '@funmagic/database/client'
-import { relayOutbox } from '@funmagic/task/outbox'
+import { failpoint } from '@funmagic/runtime/failpoints'
+import { Pause } from '@funmagic/runtime/pause'
+import { relayOutbox, type WakeUp } from '@funmagic/task/outbox'
 import type { TaskQueue } from '@funmagic/task/queue'
 import type { Events } from './events.ts'
-import { Pause } from '@funmagic/runtime/pause'
 
 interface DispatcherOptions {
   readonly database: Database
@@ -61,7 +62,12 @@ export class Dispatcher {
   async #relay(): Promise<number> {
     const { database, queue, events, batchSize, intervalMs } = this.#options
     try {
-      const sent = await relayOutbox(database, wakeUps => queue.enqueue(wakeUps), { batchSize })
+      const send = async (wakeUps: readonly WakeUp[]): Promise<void> => {
+        failpoint('relay.locked')
+        await queue.enqueue(wakeUps)
+        failpoint('relay.added')
+      }
+      const sent = await relayOutbox(database, send, { batchSize })
       if (this.#failures > 0) events.dispatchRecovered(this.#failures)
       this.#failures = 0
       events.dispatched(sent)

@@ -4,9 +4,10 @@ import type { Logger } from '@funmagic/runtime/logger'
 import type { Metrics } from '@funmagic/runtime/metrics'
 import type { FinishedTask } from '@funmagic/task/lifecycle'
 import type { QueueCounts } from '@funmagic/task/queue'
+import type { QueueLoad, ToolLoad } from '@funmagic/task/queue-load'
 import type { FailureCode } from '@funmagic/task/task-state'
 import type { Task } from '@funmagic/task/tasks'
-import { Counter, Gauge } from 'prom-client'
+import { Counter, Gauge, type Registry } from 'prom-client'
 
 /** The steps of a sweep, in their order. */
 export type SweepStep =
@@ -27,6 +28,7 @@ export interface Events {
   sweepFailed(step: SweepStep, error: unknown, taskId?: TaskId): void
   sweepEnded(): void
   backlogSampled(backlog: { unsent: number; oldestAgeMs: number }): void
+  loadSampled(load: QueueLoad, tools: readonly ToolLoad[]): void
   queueSampled(queue: string, counts: QueueCounts): void
   sampleFailed(part: 'outbox' | 'queue', error: unknown): void
   adminChanged(change: AdminChanged): void
@@ -167,7 +169,7 @@ function createSweepEvents(
 function createSampleEvents(
   { registry }: Metrics,
   logger: Logger,
-): Pick<Events, 'backlogSampled' | 'queueSampled' | 'sampleFailed'> {
+): Pick<Events, 'backlogSampled' | 'loadSampled' | 'queueSampled' | 'sampleFailed'> {
   const registers = [registry]
   const labelNames = ['queue'] as const
   const unsent = new Gauge({
@@ -188,12 +190,42 @@ function createSampleEvents(
       unsent.set(backlog.unsent)
       oldest.set(backlog.oldestAgeMs / 1000)
     },
+    loadSampled: watchLoad(registers),
     queueSampled: (queue, counts) => {
       waiting.set({ queue }, counts.waiting)
       active.set({ queue }, counts.active)
       failed.set({ queue }, counts.failed)
     },
     sampleFailed: (part, error) => logger.warn({ err: error, part }, 'not sampled'),
+  }
+}
+
+/** `task_oldest_wait_seconds` is what workers are to be scaled by: it says how late they are. */
+function watchLoad(registers: Registry[]): Events['loadSampled'] {
+  const waiting = new Gauge({
+    name: 'tasks_waiting',
+    help: 'Tasks that could run and that no worker has taken up.',
+    registers,
+  })
+  const oldest = new Gauge({
+    name: 'task_oldest_wait_seconds',
+    help: 'How long ago the oldest of them became ready to run.',
+    registers,
+  })
+  const open = new Gauge({
+    name: 'tasks_open',
+    help: 'Tasks that have not ended, by tool.',
+    labelNames: ['tool', 'status'] as const,
+    registers,
+  })
+  return (load, tools) => {
+    waiting.set(load.waiting)
+    oldest.set(load.oldestWaitMs / 1000)
+    open.reset()
+    for (const { toolSlug: tool, pending, processing } of tools) {
+      open.set({ tool, status: 'pending' }, pending)
+      open.set({ tool, status: 'processing' }, processing)
+    }
   }
 }
 

@@ -5,6 +5,7 @@ import { balanceOf } from '@funmagic/ledger/accounts'
 import { openCredentials } from '@funmagic/provider/credentials'
 import { forgetLimits } from '@funmagic/provider/limiter'
 import { loadConfig } from '@funmagic/runtime/config'
+import { armFailpoints } from '@funmagic/runtime/failpoints'
 import { run, type Lifecycle } from '@funmagic/runtime/lifecycle'
 import { createLogger } from '@funmagic/runtime/logger'
 import { createMetrics } from '@funmagic/runtime/metrics'
@@ -14,6 +15,7 @@ import { createRateLimits } from '@funmagic/session/rate-limits'
 import { createSessions } from '@funmagic/session/session'
 import { ProgressSubscriber } from '@funmagic/task/progress-subscriber'
 import { requireNoEviction, TaskQueue } from '@funmagic/task/queue'
+import { createAdmission, type Admission } from './admission.ts'
 import { createAnnouncer, type Announcer } from './announcer.ts'
 import { buildApp } from './app.ts'
 import { GatewayConfig } from './config.ts'
@@ -29,6 +31,7 @@ import { sweep } from './jobs/sweep.ts'
 import { TaskWaits } from './task-waits.ts'
 
 await run('task-gateway', async (environment, lifecycle) => {
+  armFailpoints(environment['FAILPOINTS'])
   const config = loadConfig(GatewayConfig, environment)
   const logger = createLogger('task-gateway', config.log.level)
   const metrics = createMetrics('task-gateway')
@@ -37,7 +40,7 @@ await run('task-gateway', async (environment, lifecycle) => {
   const { database, redis, queue } = stores
   const announcer = createAnnouncer({ database, redis, events })
   const dispatcher = startJobs(config, { ...stores, announcer, events }, lifecycle)
-
+  const admission = openAdmission(config, database)
   const waits = openWaits(config, { database, events }, lifecycle)
   const onError = (error: unknown) => events.connectionFailed('redis-cache', error)
   const guards = openGuards(config, { database, events }, lifecycle)
@@ -77,7 +80,7 @@ await run('task-gateway', async (environment, lifecycle) => {
       forgetLimits: guards.forgetLimits,
     },
     inbox: { redis, verifiers: createVerifiers(config.webhooks) },
-    submission: { dispatcher, announcer, events, waits },
+    submission: { admission, dispatcher, announcer, events, waits },
   })
   await app.listen({ host: config.http.host, port: config.http.port })
   lifecycle.onStop('server', drain)
@@ -119,6 +122,11 @@ function openGuards(
     forgetLimits: (scope: 'web' | 'admin', providerId: string) =>
       forgetLimits(redis, scope, providerId).catch(onError),
   }
+}
+
+function openAdmission({ tasks }: GatewayConfig, database: Database): Admission {
+  const limits = { ...tasks, waitMaxMs: tasks.waitMaxSeconds * 1000 }
+  return createAdmission({ database, limits })
 }
 
 interface Stores {

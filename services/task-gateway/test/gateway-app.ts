@@ -18,6 +18,7 @@ import { createTestUser, type TestUser } from '@funmagic/session/testing'
 import type { Tool } from '@funmagic/task/catalog'
 import { ProgressSubscriber } from '@funmagic/task/progress-subscriber'
 import { createTestTool, type TestTool } from '@funmagic/task/testing'
+import { createAdmission } from '../src/admission.ts'
 import { createAnnouncer } from '../src/announcer.ts'
 import { buildApp } from '../src/app.ts'
 import { createEvents } from '../src/events.ts'
@@ -48,6 +49,8 @@ export async function openGateway(
   const events = createEvents(metrics, logger)
   const announcer = createAnnouncer({ database, redis, events })
   const nudges = { count: 0 }
+  const dispatcher = { nudge: () => void (nudges.count += 1) }
+  const admission = createAdmission({ database, limits: admissionLimits })
   const clock = { aheadMs: 0 }
   const forgotten: string[] = []
   const { waits, listening } = openWaits(database)
@@ -72,7 +75,7 @@ export async function openGateway(
       forgetLimits: async (scope, providerId) => void forgotten.push(`${scope} ${providerId}`),
     },
     inbox: { redis, verifiers: createVerifiers(webhookSettings) },
-    submission: { dispatcher: { nudge: () => void (nudges.count += 1) }, announcer, events, waits },
+    submission: { admission, dispatcher, announcer, events, waits },
   })
   t.teardown(async () => {
     await app.close()
@@ -125,6 +128,8 @@ function openWaits(database: Database) {
   const subscriber = new ProgressSubscriber({ redis: listening, watchesMax: waitsMax, onError })
   return { waits: new TaskWaits({ database, subscriber, waitsMax, onError }), listening }
 }
+
+const admissionLimits = { waitingMax: 10_000, waitMaxMs: 600_000, openPerUserMax: 1_000 }
 
 const httpSettings = {
   host: '127.0.0.1',

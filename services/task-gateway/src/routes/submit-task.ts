@@ -2,6 +2,7 @@ import { problems } from '@funmagic/contract/problem'
 import { SubmitTask, SubmittedTask, type TaskView } from '@funmagic/contract/task'
 import { inTransaction } from '@funmagic/database/transaction'
 import { reserve } from '@funmagic/ledger/reservations'
+import { failpoint } from '@funmagic/runtime/failpoints'
 import type { RoutePlugin } from '@funmagic/runtime/http-server'
 import { IdempotencyHeaders } from '@funmagic/runtime/idempotency'
 import { userOf } from '@funmagic/session/require-user'
@@ -9,6 +10,7 @@ import { findReplay, recordTask, requestHashOf, type Submission } from '@funmagi
 import type { Task } from '@funmagic/task/tasks'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
+import type { Admission } from '../admission.ts'
 import type { Announcer } from '../announcer.ts'
 import type { Dispatcher } from '../dispatcher.ts'
 import type { Events } from '../events.ts'
@@ -16,8 +18,9 @@ import { checkOrder, type Order, type OrderDeps } from '../orders.ts'
 import type { TaskViews } from '../task-views.ts'
 import { readWait, type TaskWaits } from '../task-waits.ts'
 
-/** What a submission sets going. */
+/** What lets a submission in, and what it sets going. */
 export interface SubmissionDeps {
+  readonly admission: Admission
   readonly dispatcher: Pick<Dispatcher, 'nudge'>
   readonly announcer: Announcer
   readonly events: Events
@@ -50,7 +53,7 @@ export const submitTask: RoutePlugin<SubmitTaskDeps> = async (app, deps) => {
     async (request, reply) => {
       const user = userOf(request)
       const order = { userId: user.id, requestId: request.id, body: request.body }
-      const submission = await submitOnce(deps.orders, order, request.headers['idempotency-key'])
+      const submission = await submitOnce(deps, order, request.headers['idempotency-key'])
       if (submission.kind === 'recorded') {
         deps.dispatcher.nudge()
         deps.events.taskSubmitted(submission.task)
@@ -106,11 +109,13 @@ const submitProblems = problems(
   'IDEMPOTENCY_MISMATCH',
   'RATE_LIMITED',
   'PROVIDER_UNAVAILABLE',
+  'TOO_MANY_TASKS',
+  'QUEUE_FULL',
 )
 
 /** A repeat is answered from the record, whatever has become of the tool or the picture since. */
 async function submitOnce(
-  orders: OrderDeps,
+  { orders, admission }: SubmitTaskDeps,
   order: Order,
   key: string | undefined,
 ): Promise<Submission> {
@@ -121,9 +126,10 @@ async function submitOnce(
   const earlier = idempotency && (await findReplay(database, { userId, ...idempotency }))
   if (earlier !== undefined) return { kind: 'replayed', task: earlier }
 
+  await admission.requireRoom(userId)
   const { task, description } = await checkOrder(orders, order)
-  return inTransaction(database, tx =>
-    recordTask(tx, { ...task, idempotency }, ({ taskId, deadlineAt }) =>
+  const submission = await inTransaction(database, async tx => {
+    const recorded = await recordTask(tx, { ...task, idempotency }, ({ taskId, deadlineAt }) =>
       reserve(tx, {
         userId,
         referenceId: taskId,
@@ -131,8 +137,12 @@ async function submitOnce(
         deadlineAt,
         description,
       }),
-    ),
-  )
+    )
+    failpoint('submit.recorded')
+    return recorded
+  })
+  failpoint('submit.committed')
+  return submission
 }
 
 /** Addresses are relative to the API, so that they hold behind any host that leads to it. */
