@@ -137,6 +137,18 @@ export const accessMatrix: Readonly<Record<string, Access>> = {
   'GET /api/credits/packages': everybody(200),
   'GET /api/credits/grants': signedIn(200),
   'GET /api/credits/payments': signedIn(200),
+  'POST /api/admin/assets/{assetId}/unpublish': operators([204, 409], {
+    ids: { assetId: 'movingAsset' },
+    body: { reason: 'a complaint' },
+  }),
+  'POST /api/admin/assets/{assetId}/delete': operators([204, 404], {
+    ids: { assetId: 'doomedAsset' },
+    body: { reason: 'a complaint' },
+  }),
+  'POST /api/admin/assets/{assetId}/read': operators([200, 201], {
+    ids: asset,
+    body: { reason: 'a complaint' },
+  }),
   'POST /api/credits/checkout': signedIn(400, missing),
   // Of Stripe alone: a session is nothing to it, a signature is.
   'POST /api/credits/webhooks/stripe': everybody([401, 404, 503], missing),
