@@ -1,16 +1,11 @@
-# Services follow their load; workers follow what users feel, which is the wait in the queue and not
-# the CPU (they mostly wait for providers). Expected wait, by Little's law, in seconds:
-#
-#   waiting tasks × seconds of a task / (workers × tasks that a worker runs at once)
+# Services follow their load; workers follow what users feel, which is how long the oldest task has
+# been waiting for one, and not the CPU (they mostly wait for providers).
 
 locals {
   scaled_on_load  = { for service, size in var.beta_services : service => size if var.services[service].scale_on == "load" }
   scaled_on_queue = { for service, size in var.beta_services : service => size if var.services[service].scale_on == "queue" }
 
   queue_wait_target_seconds = 30
-  task_seconds              = 20
-  # WORKER_CONCURRENCY of the worker.
-  tasks_per_worker = tonumber(lookup(var.environment, "WORKER_CONCURRENCY", "5"))
 }
 
 resource "aws_appautoscaling_target" "beta" {
@@ -62,56 +57,15 @@ resource "aws_appautoscaling_policy" "queue_wait" {
     scale_out_cooldown = 30
     scale_in_cooldown  = 300
 
+    # Every copy of the gateway reports the same queue, so the largest report is the queue.
     customized_metric_specification {
-      metrics {
-        id          = "wait"
-        label       = "Expected wait in the queue, in seconds"
-        expression  = "waiting * ${local.task_seconds} / (workers * ${local.tasks_per_worker})"
-        return_data = true
-      }
+      namespace   = var.name
+      metric_name = "task_oldest_wait_seconds"
+      statistic   = "Maximum"
 
-      # Every copy of the gateway reports the same queue, so the largest report is the queue.
-      metrics {
-        id          = "waiting"
-        return_data = false
-
-        metric_stat {
-          stat = "Maximum"
-
-          metric {
-            namespace   = var.name
-            metric_name = "bullmq_waiting"
-
-            dimensions {
-              name  = "service"
-              value = "task-gateway"
-            }
-          }
-        }
-      }
-
-      metrics {
-        id          = "workers"
-        return_data = false
-
-        metric_stat {
-          stat = "Average"
-
-          metric {
-            namespace   = "ECS/ContainerInsights"
-            metric_name = "RunningTaskCount"
-
-            dimensions {
-              name  = "ClusterName"
-              value = aws_ecs_cluster.this.name
-            }
-
-            dimensions {
-              name  = "ServiceName"
-              value = each.key
-            }
-          }
-        }
+      dimensions {
+        name  = "service"
+        value = "task-gateway"
       }
     }
   }

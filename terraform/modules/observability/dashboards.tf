@@ -1,4 +1,4 @@
-# Two pages: what users feel, and what it runs on. A widget is one line of the tables below.
+# Three pages: what users feel, what providers do, and what it runs on. A widget is one line of the tables below.
 
 locals {
   region = data.aws_region.current.region
@@ -26,6 +26,10 @@ locals {
         metrics = [for metric in ["bullmq_waiting", "bullmq_active", "bullmq_failed", "outbox_unsent"] : [var.name, metric, "service", "task-gateway", { stat = "Maximum" }]]
       },
       {
+        title   = "Wait of the oldest task in seconds", region = local.region
+        metrics = [[var.name, "task_oldest_wait_seconds", "service", "task-gateway", { stat = "Maximum" }]]
+      },
+      {
         title   = "Open streams", region = local.region
         metrics = [[var.name, "streams_open", "service", "progress", { stat = "Maximum" }]]
       },
@@ -40,6 +44,34 @@ locals {
       },
     ],
   )
+
+  # What the models' makers do to us (O10): by provider, as the workers and the gateway see it.
+  provider_widgets = [
+    {
+      title   = "Calls by provider", region = local.region
+      metrics = [[{ expression = "SEARCH('{${var.name},service,provider} MetricName=\"provider_api_duration_seconds\"', 'SampleCount')", label = "" }]]
+    },
+    {
+      title   = "Seconds of a call by provider", region = local.region
+      metrics = [[{ expression = "SEARCH('{${var.name},service,provider} MetricName=\"provider_api_duration_seconds\"', 'Average')", label = "" }]]
+    },
+    {
+      title   = "Errors by provider", region = local.region
+      metrics = [[{ expression = "SEARCH('{${var.name},service,provider} MetricName=\"provider_errors_total\"', 'Sum')", label = "" }]]
+    },
+    {
+      title   = "Refusals for too many requests by provider", region = local.region
+      metrics = [[{ expression = "SEARCH('{${var.name},service,provider} MetricName=\"provider_rate_limit_hits_total\"', 'Sum')", label = "" }]]
+    },
+    {
+      title   = "Open circuit breakers by provider", region = local.region
+      metrics = [[{ expression = "SEARCH('{${var.name},service,provider} MetricName=\"provider_breaker_open\"', 'Maximum')", label = "" }]]
+    },
+    {
+      title   = "Refused keys by provider", region = local.region
+      metrics = [[{ expression = "SEARCH('{${var.name},service,provider} MetricName=\"provider_unhealthy\"', 'Maximum')", label = "" }]]
+    },
+  ]
 
   machine_widgets = [
     {
@@ -70,7 +102,7 @@ locals {
 }
 
 resource "aws_cloudwatch_dashboard" "this" {
-  for_each = { traffic = local.traffic_widgets, machines = local.machine_widgets }
+  for_each = { traffic = local.traffic_widgets, providers = local.provider_widgets, machines = local.machine_widgets }
 
   dashboard_name = "${var.name}-${each.key}"
 

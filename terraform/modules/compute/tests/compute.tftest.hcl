@@ -82,6 +82,14 @@ run "both_stacks" {
 
   assert {
     condition = alltrue([
+      for policy in aws_appautoscaling_policy.queue_wait :
+      policy.target_tracking_scaling_policy_configuration[0].customized_metric_specification[0].metric_name == "task_oldest_wait_seconds"
+    ])
+    error_message = "the wait is the one that the gateway measures"
+  }
+
+  assert {
+    condition = alltrue([
       for key, policy in aws_appautoscaling_policy.load : !startswith(key, "provider-worker/")
     ]) && length(aws_appautoscaling_policy.load) == 10
     error_message = "the other services are scaled on CPU and memory"

@@ -71,6 +71,7 @@ run "thresholds" {
         values(aws_cloudwatch_metric_alarm.service_errors), values(aws_cloudwatch_metric_alarm.no_healthy_target),
         values(aws_cloudwatch_metric_alarm.too_few_copies), values(aws_cloudwatch_metric_alarm.queue),
         values(aws_cloudwatch_metric_alarm.errors_logged), values(aws_cloudwatch_metric_alarm.store),
+        values(aws_cloudwatch_metric_alarm.counterpart),
       ) : contains(alarm.alarm_actions, aws_sns_topic.alerts.arn) && alarm.alarm_description != ""
     ]) && contains(aws_cloudwatch_metric_alarm.endpoint_down.alarm_actions, aws_sns_topic.edge_alerts.arn)
     error_message = "every alarm tells somebody, and what it means"
@@ -87,7 +88,7 @@ run "thresholds" {
     condition = alltrue([
       for dashboard in aws_cloudwatch_dashboard.this : length(jsondecode(dashboard.dashboard_body).widgets) >= 6
     ])
-    error_message = "there is a page of what users feel and one of what it runs on"
+    error_message = "there is a page of what users feel, one of providers, and one of what it runs on"
   }
 
   assert {
