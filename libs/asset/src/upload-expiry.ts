@@ -23,27 +23,41 @@ interface ExpiryDeps {
 /** A PUT that began in the last second of its address may still be sending. */
 const lastPutSeconds = 3_600
 const endedMax = 1_000
+const failuresMax = 10
+
+/** What a sweep has ended and removed, and why it could not remove the rest. */
+export interface ExpirySweep {
+  readonly expired: number
+  readonly cleared: number
+  readonly quarantinedBytes: number
+  readonly failures: readonly StoreFailure[]
+}
 
 /**
  * Ends the tickets that are over, which returns their quota, and removes what was sent with them
- * once nobody can send any more. Sweepers side by side remove the same objects, which is harmless.
+ * once nobody can send any more. One that the store does not let go of holds up no other: it is
+ * tried again by a later sweep. Sweepers side by side remove the same objects, which is harmless.
  */
 export async function expireUploads(
   { database, store }: ExpiryDeps,
   limits: { uploadsMax: number },
   signal: AbortSignal,
-): Promise<{ expired: number; cleared: number; quarantinedBytes: number }> {
+): Promise<ExpirySweep> {
   const expired = await endOverdueUploads(database)
+  const failures: StoreFailure[] = []
   let cleared = 0
   for (const upload of await listUncleared(database, limits.uploadsMax)) {
-    if (signal.aborted) break
-    await removeSent(store, upload)
-    // A completion that died on the way to its commit has left a picture without a row.
-    if (upload.state === 'expired') await removePicture(store, uploadPlace(upload, upload.id))
-    await database.query(sql`UPDATE uploads SET cleared_at = now() WHERE id = ${upload.id}`)
-    cleared++
+    // A store that is away answers nothing: each of the rest would take its whole deadline.
+    if (signal.aborted || failures.length === failuresMax) break
+    try {
+      await clear({ database, store }, upload)
+      cleared++
+    } catch (error) {
+      if (!(error instanceof StoreFailure)) throw error
+      failures.push(error)
+    }
   }
-  return { expired, cleared, quarantinedBytes: await sumQuarantined(database) }
+  return { expired, cleared, quarantinedBytes: await sumQuarantined(database), failures }
 }
 
 /**
@@ -85,6 +99,13 @@ export async function endOverdueUploads(
   return rowCount ?? 0
 }
 
+async function clear({ database, store }: ExpiryDeps, upload: Upload): Promise<void> {
+  await removeSent(store, upload)
+  // A completion that died on the way to its commit has left a picture without a row.
+  if (upload.state === 'expired') await removePicture(store, uploadPlace(upload, upload.id))
+  await database.query(sql`UPDATE uploads SET cleared_at = now() WHERE id = ${upload.id}`)
+}
+
 async function removeSent(store: ObjectStore, upload: Upload): Promise<void> {
   const place = quarantinePlace(upload.id)
   await store.remove(place)
@@ -102,7 +123,8 @@ async function listUncleared(database: Queryable, uploadsMax: number): Promise<U
     SELECT ${uploadColumns} FROM uploads
     WHERE cleared_at IS NULL AND expires_at <= now() - ${lastPutSeconds} * interval '1 second'
       AND state <> 'pending'
-    ORDER BY expires_at LIMIT ${uploadsMax}
+    -- Not the oldest first: some that are never let go of would stand before the others for good.
+    ORDER BY random() LIMIT ${uploadsMax}
   `)
   return rows
 }

