@@ -76,7 +76,7 @@ CMD ["node", "--max-semi-space-size=4", "src/main.ts"]
 FROM base AS operations
 COPY --from=operations-dependencies /app ./
 COPY --from=operations-sources /sources ./
-COPY scripts/migrate.ts scripts/seed.ts scripts/
+COPY scripts/migrate.ts scripts/seed.ts scripts/reseal-provider-keys.ts scripts/ledger-verify.ts scripts/
 COPY scripts/seeds scripts/seeds
 COPY scripts/local scripts/local
 USER node

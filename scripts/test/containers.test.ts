@@ -89,6 +89,37 @@ t.test(
   },
 )
 
+t.test('every setting without a default reaches its service, in both Compose files', async t => {
+  for (const { where, name, service } of everyService()) {
+    const given = Object.keys(service.environment ?? {})
+    const settings = describeConfig(await schemaOf(name))
+    const withoutDefault = settings.filter(setting => setting.default === undefined)
+    for (const { variable } of withoutDefault)
+      t.ok(given.includes(variable), `${where}: ${variable}`)
+  }
+})
+
+t.test('in Compose credits can be bought, and providers call back', async t => {
+  const variables = readDotEnv(composeEnvironment(8080))
+  const services = readCompose(join(root, 'docker-compose.yml'))
+  const of = (name: string) => environmentOf(services[name] ?? {}, variables)
+  const simulators = readSettings(of('simulators'))
+  const edge = `http://simulators:${simulators.edgePort}`
+  const providers = `http://simulators:${simulators.providersPort}`
+
+  t.equal(of('credit')['STRIPE_API_URL'], `http://simulators:${simulators.stripePort}`)
+  t.match(of('credit')['STRIPE_SECRET_KEY'], /^sk_/)
+  t.equal(of('credit')['STRIPE_WEBHOOK_SECRET'], simulators.stripeWebhook?.secret)
+  t.equal(of('task-gateway')['REPLICATE_WEBHOOK_SECRET'], simulators.replicateSecret)
+  t.equal(of('task-gateway')['FAL_WEBHOOK_JWKS_URL'], `${providers}/fal/.well-known/jwks.json`)
+  t.equal(of('provider-worker')['PROVIDER_CALLBACK_URL'], edge)
+  t.equal(of('task-gateway')['PROVIDER_SIMULATORS_URL'], of('seed')['SIMULATORS_URL'])
+  const published = services['simulators']?.ports ?? []
+  for (const name of ['EDGE', 'CDN', 'PRIVATE_CDN', 'PROVIDERS', 'STRIPE']) {
+    t.ok(published.includes(`127.0.0.1:\${${name}_PORT:?}:\${${name}_PORT:?}`), name)
+  }
+})
+
 t.test('what compose-env writes starts every service and the simulators', async t => {
   const variables = readDotEnv(composeEnvironment(8080))
   const services = readCompose(join(root, 'docker-compose.yml'))
@@ -207,6 +238,17 @@ t.test('neither secrets nor tests nor installed packages reach a build', async t
   )
   for (const line of ['**/node_modules', '**/test']) t.ok(lines.includes(line), line)
   t.notOk(lines.some(line => /^!.*(\.env|\.local|\.git)/.test(line)))
+})
+
+t.test('what the runbook runs beside a database is in the operations image', async t => {
+  const [, stage = ''] = read('docker/service.Dockerfile').split('\nFROM base AS operations\n')
+  const { dependencies } = JSON.parse(read('package.json'))
+
+  for (const script of ['migrate', 'seed', 'reseal-provider-keys', 'ledger-verify']) {
+    t.ok(stage.includes(`scripts/${script}.ts `), script)
+    const packages = read(`scripts/${script}.ts`).matchAll(/from '(@[a-z-]+\/[a-z-]+|[a-z-]+)[/']/g)
+    for (const [, name = ''] of packages) t.ok(name in dependencies, `${script} may import ${name}`)
+  }
 })
 
 t.test('Alloy scrapes every service where it listens', async t => {

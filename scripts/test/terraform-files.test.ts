@@ -120,19 +120,24 @@ t.test('what must not be lost cannot be destroyed by a plan', async t => {
   }
 })
 
+/** What the services are told that is no secret, by the environment and by the compute module. */
+function plainSettings(): string[] {
+  const settings = read('terraform/environments/dev/settings.tf')
+  const named = [...settings.matchAll(/^ {4,}([A-Z][A-Z0-9_]+) +=/gm)].map(([, name = '']) => name)
+  const byCompute = ['HOST', 'PORT', 'SERVED_BY', 'TRUSTED_PROXIES']
+  return [...named, ...byCompute]
+}
+
 t.test(
   'every service is given what its configuration requires, and each secret as one',
   async t => {
     const services = parse('terraform/services.json')
     const routed = valueAt(parse('services/routing.json'), 'services')
     t.same(Object.keys(Object(services)).sort(), Object.keys(Object(routed)).sort())
-    const settings = read('terraform/environments/dev/settings.tf')
-    const shared = [...settings.matchAll(/^ {4}([A-Z0-9_]+) +=/gm)].map(([, name]) => name)
-    const byCompute = ['HOST', 'PORT', 'TRUSTED_PROXIES']
+    const plain = plainSettings()
 
     for (const [service, described] of Object.entries(configs)) {
       const secrets = elementsOf(valueAt(services, service, 'secrets')).map(String)
-      const plain = [...shared, ...byCompute]
       for (const { variable, isRequired, isSecret } of described) {
         const isGiven = secrets.includes(variable) || plain.includes(variable)
         if (isRequired) t.ok(isGiven, `${service} is given ${variable}`)
@@ -144,6 +149,45 @@ t.test(
     }
   },
 )
+
+t.test('every optional secret of a schema is known to services.json, and no other one', async t => {
+  const services = parse('terraform/services.json')
+  const notInAws = ['S3_SECRET_KEY']
+
+  for (const [service, described] of Object.entries(configs)) {
+    const given = elementsOf(valueAt(services, service, 'secrets')).map(String)
+    const optional = described
+      .filter(({ isSecret, isRequired }) => isSecret && !isRequired)
+      .map(({ variable }) => variable)
+      .filter(variable => !given.includes(variable) && !notInAws.includes(variable))
+
+    t.same(elementsOf(valueAt(services, service, 'optional_secrets')), optional.sort(), service)
+  }
+})
+
+t.test('every setting without a default is given, or is for a laptop', async t => {
+  const plain = plainSettings()
+  const forLaptops = [
+    'CLOUDFRONT_ENDPOINT',
+    'COOKIE_DOMAIN',
+    'PROVIDER_SIMULATORS_URL',
+    'S3_ACCESS_KEY',
+    'S3_ENDPOINT',
+    'S3_PUBLIC_ENDPOINT',
+  ]
+  const known = Object.values(configs).flat()
+
+  for (const { variable, isSecret, ...setting } of known) {
+    if (isSecret || setting.default !== undefined) continue
+    t.not(plain.includes(variable), forLaptops.includes(variable), variable)
+  }
+  for (const name of plain.filter(name => !/^(NODE|OTEL)_/.test(name))) {
+    t.ok(
+      known.some(({ variable }) => variable === name),
+      `a service reads ${name}`,
+    )
+  }
+})
 
 t.test('time-outs fit from the browser to the process', async t => {
   const number = (path: string, pattern: RegExp) =>

@@ -8,6 +8,11 @@ output "distribution_ids" {
   value       = { for role, distribution in module.edge.distributions : role => distribution.id }
 }
 
+output "signing_key_ids" {
+  description = "Ids of the keys that private URLs may be signed with, by name."
+  value       = module.edge.signing_key_ids
+}
+
 output "migration_task" {
   description = "What a deployment runs before it rolls out."
   value       = module.compute.migration_task

@@ -32,7 +32,7 @@ module "data" {
   cache              = var.cache
   upload_origins     = local.origins
   replica_region     = var.replica_region
-  provided_secrets   = concat(["CLOUDFRONT_PRIVATE_KEY"], var.extras.grafana == null ? [] : ["LOKI_PASSWORD", "PROMETHEUS_PASSWORD"])
+  provided_secrets   = local.provided_secrets
   log_retention_days = var.log_retention_days
 }
 

@@ -83,8 +83,17 @@ variable "alerts" {
 }
 
 variable "extras" {
-  description = "What an installation can do without: a Grafana, a second load balancer, an import of existing rows."
+  description = "What an installation can do without, or has for a time only."
   type = object({
+    # Secrets that the services can do without, such as STRIPE_SECRET_KEY; people put in their values.
+    secrets = optional(set(string), [])
+
+    # Settings of .env.example whose default does not suit; nothing secret.
+    settings = optional(map(string), {})
+
+    # A rotation of the signing key: its name in edge.signing_keys, and the moment from which it signs.
+    next_signing_key = optional(object({ name = string, from = string }))
+
     # For the logs and metrics of the EC2 machines, besides CloudWatch.
     grafana = optional(object({ loki_url = string, loki_username = string, prometheus_url = string, prometheus_username = string }))
 
@@ -105,6 +114,36 @@ variable "extras" {
     import_from = optional(object({ database = string, instance_class = string }))
   })
   default = {}
+
+  validation {
+    condition = length(setsubtract(
+      var.extras.secrets,
+      flatten([for service in local.services : setsubtract(service.optional_secrets, ["CLOUDFRONT_NEXT_PRIVATE_KEY"])]),
+    )) == 0
+    error_message = "Each secret is one of the optional_secrets in services.json; the next signing key comes with next_signing_key."
+  }
+
+  validation {
+    condition     = contains(var.extras.secrets, "STRIPE_SECRET_KEY") == contains(var.extras.secrets, "STRIPE_WEBHOOK_SECRET")
+    error_message = "STRIPE_SECRET_KEY and STRIPE_WEBHOOK_SECRET go together: money would be taken and never credited."
+  }
+
+  validation {
+    condition = length(setintersection(
+      keys(var.extras.settings),
+      flatten([for service in local.services : setunion(service.secrets, service.optional_secrets)]),
+    )) == 0
+    error_message = "A secret is no setting: name it in secrets."
+  }
+
+  validation {
+    condition = var.extras.next_signing_key == null ? true : (
+      contains(keys(var.edge.signing_keys), var.extras.next_signing_key.name) &&
+      var.extras.next_signing_key.name != var.edge.active_signing_key &&
+      can(formatdate("YYYY", var.extras.next_signing_key.from))
+    )
+    error_message = "The next key is another one of edge.signing_keys, from a moment such as 2026-12-01T00:00:00Z."
+  }
 }
 
 variable "log_level" {

@@ -99,7 +99,7 @@ resource "aws_iam_role_policy" "execution" {
         Sid      = "ReadSecrets"
         Effect   = "Allow"
         Action   = ["secretsmanager:GetSecretValue"]
-        Resource = [for name in sort(setunion(var.services[each.key].secrets, ["METRICS_AUTH_TOKEN"])) : var.secret_arns[name]]
+        Resource = [for name in sort(setunion(local.secrets[each.key], ["METRICS_AUTH_TOKEN"])) : var.secret_arns[name]]
       },
       {
         Sid      = "ReadCollectorConfiguration"

@@ -58,7 +58,7 @@ locals {
   }
 
   secrets_by_container = merge(
-    { for service, given in var.services : service => given.secrets },
+    local.secrets,
     { collector = toset(["METRICS_AUTH_TOKEN"]) },
     local.alloy_secrets,
   )

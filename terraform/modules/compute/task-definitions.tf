@@ -12,6 +12,12 @@ locals {
     TRUSTED_PROXIES = join(",", local.trusted_proxies)
   })
 
+  # What this installation does not have, nobody is given.
+  secrets = {
+    for service, given in var.services :
+    service => setunion(given.secrets, setintersection(given.optional_secrets, keys(var.secret_arns)))
+  }
+
   health_commands = {
     for service, _ in var.services : service => [
       "node", "-e",
@@ -69,7 +75,7 @@ resource "aws_ecs_task_definition" "beta" {
         }) : { name = name, value = value }
       ]
       secrets = [
-        for name in var.services[each.key].secrets : { name = name, valueFrom = var.secret_arns[name] }
+        for name in local.secrets[each.key] : { name = name, valueFrom = var.secret_arns[name] }
       ]
 
       healthCheck = {

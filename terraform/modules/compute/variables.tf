@@ -65,12 +65,13 @@ variable "routing" {
 }
 
 variable "services" {
-  description = "terraform/services.json: the secrets and files of each service."
+  description = "terraform/services.json: the secrets and files of each service; of the optional secrets it gets those that secret_arns has."
   type = map(object({
-    secrets         = set(string)
-    objects         = list(object({ bucket = string, prefix = string, actions = list(string) }))
-    invalidates_cdn = bool
-    scale_on        = string
+    secrets          = set(string)
+    optional_secrets = set(string)
+    objects          = list(object({ bucket = string, prefix = string, actions = list(string) }))
+    invalidates_cdn  = bool
+    scale_on         = string
   }))
 
   validation {

@@ -24,6 +24,11 @@ output "signing_key_id" {
   value       = aws_cloudfront_public_key.this[var.active_signing_key].id
 }
 
+output "signing_key_ids" {
+  description = "Ids of all keys that private URLs may be signed with, by name."
+  value       = { for name, key in aws_cloudfront_public_key.this : name => key.id }
+}
+
 output "firewall_name" {
   description = "The web ACL, as CloudWatch's metrics name it."
   value       = aws_wafv2_web_acl.app.name

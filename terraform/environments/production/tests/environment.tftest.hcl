@@ -89,6 +89,9 @@ run "with_every_extra" {
 
   variables {
     extras = {
+      secrets          = ["STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "REPLICATE_WEBHOOK_SECRET"]
+      settings         = { WORKER_CONCURRENCY = "8" }
+      next_signing_key = { name = "next", from = "2026-12-01T00:00:00Z" }
       grafana = {
         loki_url            = "https://logs.example/push"
         loki_username       = "logs"
@@ -108,4 +111,60 @@ run "with_every_extra" {
     condition     = length(module.failover) == 1 && length(module.import) == 1
     error_message = "each extra is there when it is asked for"
   }
+
+  assert {
+    condition = toset(local.provided_secrets) == toset([
+      "CLOUDFRONT_PRIVATE_KEY", "CLOUDFRONT_NEXT_PRIVATE_KEY", "LOKI_PASSWORD", "PROMETHEUS_PASSWORD",
+      "REPLICATE_WEBHOOK_SECRET", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET",
+    ])
+    error_message = "a secret is kept for each that the installation has"
+  }
+
+  assert {
+    condition = (
+      local.environment.WORKER_CONCURRENCY == "8" && local.environment.LOG_LEVEL == var.log_level &&
+      local.environment.CLOUDFRONT_NEXT_KEY_FROM == "2026-12-01T00:00:00Z" && contains(keys(local.environment), "CLOUDFRONT_NEXT_KEY_PAIR_ID")
+    )
+    error_message = "the services are told what the installation sets, and the key that signs next"
+  }
+}
+
+run "half_a_stripe_is_refused" {
+  command = plan
+
+  variables {
+    extras = { secrets = ["STRIPE_SECRET_KEY"] }
+  }
+
+  expect_failures = [var.extras]
+}
+
+run "an_unknown_secret_is_refused" {
+  command = plan
+
+  variables {
+    extras = { secrets = ["SLACK_TOKEN"] }
+  }
+
+  expect_failures = [var.extras]
+}
+
+run "a_secret_among_the_settings_is_refused" {
+  command = plan
+
+  variables {
+    extras = { settings = { SECRET_KEY_PREVIOUS = "0123456789abcdef0123456789abcdef" } }
+  }
+
+  expect_failures = [var.extras]
+}
+
+run "the_key_in_use_is_no_next_one" {
+  command = plan
+
+  variables {
+    extras = { next_signing_key = { name = "current", from = "2026-12-01T00:00:00Z" } }
+  }
+
+  expect_failures = [var.extras]
 }

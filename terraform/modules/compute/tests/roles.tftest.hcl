@@ -90,7 +90,9 @@ run "least_privilege" {
     condition = alltrue([
       for service, policy in aws_iam_role_policy.execution : alltrue([
         for statement in jsondecode(policy.policy).Statement : toset(statement.Resource) == toset([
-          for name in setunion(var.services[service].secrets, ["METRICS_AUTH_TOKEN"]) : var.secret_arns[name]
+          for name in setunion(
+            var.services[service].secrets, ["METRICS_AUTH_TOKEN"], service == "provider-worker" ? ["SECRET_KEY_PREVIOUS"] : [],
+          ) : var.secret_arns[name]
         ]) if statement.Sid == "ReadSecrets"
       ])
     ])
@@ -111,10 +113,11 @@ run "any_action_with_a_wildcard_is_refused" {
   variables {
     services = merge(jsondecode(file("../../services.json")), {
       asset = {
-        secrets         = []
-        objects         = [{ bucket = "private", prefix = "private/", actions = ["s3:*"] }]
-        invalidates_cdn = false
-        scale_on        = "load"
+        secrets          = []
+        optional_secrets = []
+        objects          = [{ bucket = "private", prefix = "private/", actions = ["s3:*"] }]
+        invalidates_cdn  = false
+        scale_on         = "load"
       }
     })
   }

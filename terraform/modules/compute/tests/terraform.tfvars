@@ -24,6 +24,7 @@ secret_arns = {
   REDIS_CACHE_URL        = "arn:aws:secretsmanager:us-east-2:123456789012:secret:cache"
   METRICS_AUTH_TOKEN     = "arn:aws:secretsmanager:us-east-2:123456789012:secret:metrics"
   SECRET_KEY             = "arn:aws:secretsmanager:us-east-2:123456789012:secret:key"
+  SECRET_KEY_PREVIOUS    = "arn:aws:secretsmanager:us-east-2:123456789012:secret:previous"
   LOKI_PASSWORD          = "arn:aws:secretsmanager:us-east-2:123456789012:secret:loki"
   PROMETHEUS_PASSWORD    = "arn:aws:secretsmanager:us-east-2:123456789012:secret:prometheus"
   CLOUDFRONT_PRIVATE_KEY = "arn:aws:secretsmanager:us-east-2:123456789012:secret:cloudfront"

@@ -143,7 +143,7 @@ run "files_and_names" {
   }
 
   assert {
-    condition     = length(aws_cloudfront_key_group.this.items) >= 2 && output.signing_key_id == aws_cloudfront_public_key.this["second"].id
+    condition     = length(aws_cloudfront_key_group.this.items) >= 2 && output.signing_key_id == output.signing_key_ids["second"]
     error_message = "two keys are trusted at once, and the active one signs"
   }
 
