@@ -28,6 +28,8 @@ export interface DeadLetterFilter {
   readonly code?: string | undefined
   readonly toolSlug?: string | undefined
   readonly userId?: UserId | undefined
+  readonly failedFrom?: string | undefined
+  readonly failedBefore?: string | undefined
 }
 
 /** Why tasks failed: the groups to begin with when many have. */
@@ -134,9 +136,24 @@ export async function readRetry(
   }
 }
 
-function isDeadLetter({ code, toolSlug, userId }: DeadLetterFilter): Sql {
+/** The tasks that repeat these, by the id of what they repeat. */
+export async function findRetries(
+  database: Queryable,
+  taskIds: readonly TaskId[],
+): Promise<Map<TaskId, TaskId>> {
+  const { rows } = await database.query<{ taskId: TaskId; retriedByTaskId: TaskId }>(sql`
+    SELECT retried_task_id AS "taskId", id AS "retriedByTaskId" FROM tasks
+    WHERE retried_task_id = ANY(${[...taskIds]}::uuid[])
+  `)
+  return new Map(rows.map(row => [row.taskId, row.retriedByTaskId]))
+}
+
+function isDeadLetter(filter: DeadLetterFilter): Sql {
+  const { code, toolSlug, userId, failedFrom, failedBefore } = filter
   return sql`t.status = 'failed' AND t.finished_at > now() - ${keptDays} * interval '1 day'
     AND ${code === undefined ? sql`true` : sql`t.error_code = ${code}`}
     AND ${toolSlug === undefined ? sql`true` : sql`t.tool_slug = ${toolSlug}`}
-    AND ${userId === undefined ? sql`true` : sql`t.user_id = ${userId}`}`
+    AND ${userId === undefined ? sql`true` : sql`t.user_id = ${userId}`}
+    AND ${failedFrom === undefined ? sql`true` : sql`t.finished_at >= ${failedFrom}`}
+    AND ${failedBefore === undefined ? sql`true` : sql`t.finished_at < ${failedBefore}`}`
 }

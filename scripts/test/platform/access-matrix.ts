@@ -183,6 +183,9 @@ export const accessMatrix: Readonly<Record<string, Access>> = {
   }),
   'GET /api/admin/tasks': operators(200),
   'GET /api/admin/tasks/{taskId}': operators(200, { ids: task }),
+  'GET /api/admin/tasks/dead-letters': operators(200),
+  'GET /api/admin/tasks/dead-letters/groups': operators(200),
+  'POST /api/admin/tasks/dead-letters/retry': operators(400, missing),
   'POST /api/admin/tasks/{taskId}/cancel': operators(409, {
     ids: task,
     body: { reason: 'asked by the owner' },

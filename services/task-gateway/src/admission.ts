@@ -1,6 +1,6 @@
 import type { UserId } from '@funmagic/contract/ids'
 import { AppError } from '@funmagic/contract/problem'
-import type { Database } from '@funmagic/database/client'
+import type { Database, Queryable } from '@funmagic/database/client'
 import { countOpenOf, readQueueLoad, type QueueLoad } from '@funmagic/task/queue-load'
 
 export interface AdmissionLimits {
@@ -13,8 +13,13 @@ export interface AdmissionLimits {
 
 /** Says whether another task can be taken, before anything is paid for (T12, V-3). */
 export interface Admission {
-  /** Throws QUEUE_FULL or TOO_MANY_TASKS, with the time after which to come again. */
-  requireRoom(userId: UserId): Promise<void>
+  /** Throws QUEUE_FULL, with the time after which to come again. */
+  requireRoom(): Promise<void>
+  /**
+   * Throws TOO_MANY_TASKS. Exact within the transaction that has reserved the credits: whoever
+   * submits for the same user waits for their row, and then counts this task as well.
+   */
+  requireTurn(tx: Queryable, userId: UserId): Promise<void>
 }
 
 export interface AdmissionDeps {
@@ -60,11 +65,13 @@ export function createAdmission({ database, limits, now }: AdmissionDeps): Admis
   }
 
   return {
-    async requireRoom(userId) {
+    async requireRoom() {
       const { isFull, reopensInMs } = await readSample()
       if (isFull) throw queueFull(reopensInMs)
+    },
+    async requireTurn(tx, userId) {
       const openMax = limits.openPerUserMax
-      if ((await countOpenOf(database, { userId, countMax: openMax })) < openMax) return
+      if ((await countOpenOf(tx, { userId, countMax: openMax })) < openMax) return
       const suggestion = 'Wait until some of your tasks have ended, or cancel some.'
       throw new AppError('TOO_MANY_TASKS', {
         details: { openMax, suggestion },

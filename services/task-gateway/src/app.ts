@@ -10,7 +10,7 @@ import {
 } from '@funmagic/session/require-user'
 import type { AdminDeps } from './admin/changes.ts'
 import { adminRoutes } from './admin/admin-routes.ts'
-import type { OrderDeps } from './orders.ts'
+import { timeoutDefaultMs, type OrderDeps } from './orders.ts'
 import { askQuote } from './routes/ask-quote.ts'
 import { cancelTask } from './routes/cancel-task.ts'
 import { getTask } from './routes/get-task.ts'
@@ -29,7 +29,7 @@ export interface GatewayDeps {
   readonly orders: Omit<OrderDeps, 'database'> & { readonly links: AssetLinks }
   readonly submission: SubmissionDeps
   readonly inbox: Omit<ReceiveDeps, 'database' | 'events'>
-  readonly admin: Omit<AdminDeps, 'database' | 'events' | 'announcer'>
+  readonly admin: Omit<AdminDeps, 'database' | 'events' | 'announcer' | 'retries'>
 }
 
 export async function buildApp(deps: GatewayDeps): Promise<HttpServer> {
@@ -64,6 +64,8 @@ export async function buildApp(deps: GatewayDeps): Promise<HttpServer> {
     await signedIn.register(getTask, { database, taskViews })
     await signedIn.register(cancelTask, { database, taskViews, announcer, events })
   })
-  await app.register(adminRoutes, { database, events, announcer, ...deps.admin })
+  const { dispatcher } = submission
+  const retries = { dispatcher, timeoutDefaultMs: timeoutDefaultMs(orders.timeouts) }
+  await app.register(adminRoutes, { database, events, announcer, retries, ...deps.admin })
   return httpServer
 }

@@ -73,7 +73,12 @@ async function readActiveTool(
   return tool
 }
 
+/** What a task has when its step says nothing. */
+export function timeoutDefaultMs(timeouts: TaskTimeouts): number {
+  return (timeouts.stepDefaultSeconds + timeouts.queueAllowanceSeconds) * 1000
+}
+
 function timeoutMsOf(step: ToolStep, timeouts: TaskTimeouts): number {
-  const stepSeconds = step.timeoutSeconds ?? timeouts.stepDefaultSeconds
-  return (stepSeconds + timeouts.queueAllowanceSeconds) * 1000
+  const stepDefaultSeconds = step.timeoutSeconds ?? timeouts.stepDefaultSeconds
+  return timeoutDefaultMs({ ...timeouts, stepDefaultSeconds })
 }

@@ -3,7 +3,7 @@ import { AppError, type ProblemCode } from '@funmagic/contract/problem'
 import type { Database } from '@funmagic/database/client'
 import { inTransaction } from '@funmagic/database/transaction'
 import { reserve } from '@funmagic/ledger/reservations'
-import { findUnretried, readRetry, type DeadLetterFilter } from '@funmagic/task/dead-letters'
+import { findRetries, readRetry } from '@funmagic/task/dead-letters'
 import { recordTask } from '@funmagic/task/submission'
 import type { Task } from '@funmagic/task/tasks'
 import type { SubmissionDeps } from './routes/submit-task.ts'
@@ -13,42 +13,45 @@ export interface RetryDeps extends Pick<SubmissionDeps, 'dispatcher' | 'announce
   readonly timeoutDefaultMs: number
 }
 
-export interface RetryOrder {
-  readonly filter: DeadLetterFilter
-  readonly limit: number
-  readonly requestId: string
-}
-
-export interface RetryReport {
-  readonly retried: readonly { readonly taskId: TaskId; readonly newTaskId: TaskId }[]
-  /** What could not be repeated, and why: too few credits, or a parent that has failed. */
-  readonly skipped: readonly { readonly taskId: TaskId; readonly code: ProblemCode }[]
+/** What has become of one: the task that repeats it, or why there is none. */
+export interface RetryResult {
+  readonly taskId: TaskId
+  readonly newTaskId: TaskId | null
+  /** Too few credits, or a parent that has failed. */
+  readonly errorCode: ProblemCode | null
 }
 
 /**
- * Repeats failed tasks for their owners, oldest first and each once: a failed task stays failed and
- * was free, so each repeat is a new task with a reservation of its own, and costs its owner what
- * the first would have cost, when it completes.
+ * Repeats failed tasks for their owners, each once: a failed task stays failed and was free, so
+ * each repeat is a new task with a reservation of its own, and costs its owner what the first would
+ * have cost, when it completes. Done again with the same tasks, it goes on where it broke off.
  */
-export async function retryDeadLetters(deps: RetryDeps, order: RetryOrder): Promise<RetryReport> {
-  const retried: RetryReport['retried'][number][] = []
-  const skipped: RetryReport['skipped'][number][] = []
-  const taskIds = await findUnretried(deps.database, order.filter, { limit: order.limit })
-  for (const taskId of taskIds) {
+export async function retryDeadLetters(
+  deps: RetryDeps,
+  order: { readonly taskIds: readonly TaskId[]; readonly requestId: string },
+): Promise<RetryResult[]> {
+  const refused = new Map<TaskId, ProblemCode>()
+  let retriedCount = 0
+  for (const taskId of order.taskIds) {
     try {
       const task = await retryOne(deps, taskId, order.requestId)
       if (task === undefined) continue
-      retried.push({ taskId, newTaskId: task.id })
+      retriedCount += 1
       deps.events.taskSubmitted(task)
       deps.announcer.balanceChanged(task.userId)
     } catch (error) {
       // Whatever its owner or its parent stands in the way of; anything else is a fault of ours.
       if (!(error instanceof AppError)) throw error
-      skipped.push({ taskId, code: error.code })
+      refused.set(taskId, error.code)
     }
   }
-  if (retried.length > 0) deps.dispatcher.nudge()
-  return { retried, skipped }
+  if (retriedCount > 0) deps.dispatcher.nudge()
+  const retries = await findRetries(deps.database, order.taskIds)
+  return order.taskIds.map(taskId => {
+    const newTaskId = retries.get(taskId) ?? null
+    const errorCode = newTaskId === null ? (refused.get(taskId) ?? 'NOT_FOUND') : null
+    return { taskId, newTaskId, errorCode }
+  })
 }
 
 async function retryOne(

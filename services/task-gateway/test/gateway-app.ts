@@ -18,7 +18,7 @@ import { createTestUser, type TestUser } from '@funmagic/session/testing'
 import type { Tool } from '@funmagic/task/catalog'
 import { ProgressSubscriber } from '@funmagic/task/progress-subscriber'
 import { createTestTool, type TestTool } from '@funmagic/task/testing'
-import { createAdmission } from '../src/admission.ts'
+import { createAdmission, type AdmissionLimits } from '../src/admission.ts'
 import { createAnnouncer } from '../src/announcer.ts'
 import { buildApp } from '../src/app.ts'
 import { createEvents } from '../src/events.ts'
@@ -41,6 +41,7 @@ export async function openGateway(
   t: Teardown,
   profile: RateLimitProfile = 'development',
   webhookSettings: WebhookSettings = {},
+  limits: Partial<AdmissionLimits> = {},
 ) {
   const { database } = await createTestDatabase(t)
   const redis = openCache()
@@ -50,7 +51,7 @@ export async function openGateway(
   const announcer = createAnnouncer({ database, redis, events })
   const nudges = { count: 0 }
   const dispatcher = { nudge: () => void (nudges.count += 1) }
-  const admission = createAdmission({ database, limits: admissionLimits })
+  const admission = createAdmission({ database, limits: { ...admissionLimits, ...limits } })
   const clock = { aheadMs: 0 }
   const forgotten: string[] = []
   const { waits, listening } = openWaits(database)

@@ -10,6 +10,11 @@ import {
   providerKinds,
 } from '../routes/admin/providers.ts'
 import {
+  countDeadLetters,
+  listDeadLetters,
+  retryDeadLetters,
+} from '../routes/admin/dead-letters.ts'
+import {
   changeToolType,
   createToolType,
   getToolType,
@@ -40,6 +45,9 @@ export const adminRoutes: RoutePlugin<AdminDeps> = async (app, deps) => {
     await app.register(route, deps)
   }
   for (const route of [listTasks, getTask, cancelTask]) await app.register(route, deps)
+  for (const route of [listDeadLetters, countDeadLetters, retryDeadLetters]) {
+    await app.register(route, deps)
+  }
   for (const kind of providerKinds) {
     await app.register(listProviders, { ...deps, kind })
     await app.register(createProvider, { ...deps, kind })

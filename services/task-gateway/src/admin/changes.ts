@@ -8,6 +8,7 @@ import { userOf } from '@funmagic/session/require-user'
 import type { FastifyRequest } from 'fastify'
 import type { Announcer } from '../announcer.ts'
 import type { Events } from '../events.ts'
+import type { RetryDeps } from '../retry-dead-letters.ts'
 
 export interface AdminDeps {
   readonly database: Database
@@ -18,6 +19,8 @@ export interface AdminDeps {
   readonly cdnUrl: string
   /** Where provider simulators answer, on development machines; nowhere else. */
   readonly simulatorsUrl: string | undefined
+  /** What repeats dead letters. */
+  readonly retries: Pick<RetryDeps, 'dispatcher' | 'timeoutDefaultMs'>
   /** After a provider's limits have changed. */
   readonly forgetLimits: (scope: 'web' | 'admin', providerId: string) => Promise<void>
 }

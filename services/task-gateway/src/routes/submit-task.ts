@@ -6,7 +6,13 @@ import { failpoint } from '@funmagic/runtime/failpoints'
 import type { RoutePlugin } from '@funmagic/runtime/http-server'
 import { IdempotencyHeaders } from '@funmagic/runtime/idempotency'
 import { userOf } from '@funmagic/session/require-user'
-import { findReplay, recordTask, requestHashOf, type Submission } from '@funmagic/task/submission'
+import {
+  findReplay,
+  recordTask,
+  requestHashOf,
+  type Hold,
+  type Submission,
+} from '@funmagic/task/submission'
 import type { Task } from '@funmagic/task/tasks'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
@@ -126,18 +132,17 @@ async function submitOnce(
   const earlier = idempotency && (await findReplay(database, { userId, ...idempotency }))
   if (earlier !== undefined) return { kind: 'replayed', task: earlier }
 
-  await admission.requireRoom(userId)
+  await admission.requireRoom()
   const { task, description } = await checkOrder(orders, order)
   const submission = await inTransaction(database, async tx => {
-    const recorded = await recordTask(tx, { ...task, idempotency }, ({ taskId, deadlineAt }) =>
-      reserve(tx, {
-        userId,
-        referenceId: taskId,
-        amount: task.creditsCost,
-        deadlineAt,
-        description,
-      }),
-    )
+    const setAside = async ({ taskId: referenceId, deadlineAt }: Hold) => {
+      const amount = task.creditsCost
+      const reservation = { userId, referenceId, amount, deadlineAt, description }
+      const reservationId = await reserve(tx, reservation)
+      await admission.requireTurn(tx, userId)
+      return reservationId
+    }
+    const recorded = await recordTask(tx, { ...task, idempotency }, setAside)
     failpoint('submit.recorded')
     return recorded
   })
