@@ -2,12 +2,13 @@ import assert from 'node:assert/strict'
 import { newId, type AssetId, type UserId } from '@funmagic/contract/ids'
 import { sql } from '@funmagic/database/sql'
 import type { Transaction } from '@funmagic/database/transaction'
-import { derivativePresets, type Asset, type NewAsset } from './asset.ts'
+import { derivativePresets, type Asset, type AssetPurpose, type NewAsset } from './asset.ts'
 import { isPicture } from './media-types.ts'
 
 /** The columns of `assets` by the names that the code uses. */
 export const assetColumns = sql`
-  id, user_id AS "userId", module, bucket, storage_key AS "storageKey", visibility, filename,
+  id, user_id AS "userId", module, bucket, storage_key AS "storageKey", visibility, purpose,
+  filename,
   mime_type AS "mimeType", size AS "sizeBytes", sha256, width, height, derivatives, thumbhash, tags,
   task_id AS "taskId", task_output AS "taskOutput", version,
   created_at AS "createdAt", published_at AS "publishedAt"`
@@ -19,31 +20,41 @@ export interface Moderator {
 }
 
 export type AssetEvent =
-  | { readonly type: 'created' }
+  | { readonly type: 'created'; readonly actorId?: UserId }
   | {
       readonly type: 'published' | 'unpublished' | 'deleted' | 'read'
       readonly actorId: UserId
-      readonly detail?: { readonly reason: string }
+      readonly detail?: { readonly reason?: string | undefined }
     }
   /** When the public address was seen to refuse it, after it was public no longer. */
   | { readonly type: 'revoked'; readonly detail: { readonly seconds: number } }
   | { readonly type: 'moved'; readonly detail: { readonly from: string; readonly to: string } }
 
+const visibilityOf = { user: 'private', ops: 'public', audit: 'admin-private' } as const
+
 /** Undefined when the task has an asset for this output already; then nothing is written. */
-export async function insertAsset(tx: Transaction, asset: NewAsset): Promise<Asset | undefined> {
+export async function insertAsset(
+  tx: Transaction,
+  asset: NewAsset,
+  purpose: AssetPurpose = 'user',
+): Promise<Asset | undefined> {
   const { rows } = await tx.query<Asset>(sql`
     INSERT INTO assets (id, user_id, module, bucket, storage_key, filename, mime_type, size,
-      sha256, width, height, derivatives, thumbhash, derivatives_due_at, task_id, task_output)
+      sha256, width, height, derivatives, thumbhash, derivatives_due_at, task_id, task_output,
+      purpose, visibility, published_at)
     VALUES (${asset.id}, ${asset.userId}, ${asset.module}, ${asset.bucket}::asset_bucket,
       ${asset.storageKey}, ${asset.filename}, ${asset.mimeType}, ${asset.sizeBytes},
       ${asset.sha256}, ${asset.width}, ${asset.height},
       ${asset.derivatives}, ${asset.thumbhash}, ${lacksDerivatives(asset) ? sql`now()` : null},
-      ${asset.taskId}, ${asset.taskOutput})
+      ${asset.taskId}, ${asset.taskOutput},
+      ${purpose}::asset_purpose, ${visibilityOf[purpose]}::asset_visibility,
+      ${purpose === 'ops' ? sql`now()` : null})
     ON CONFLICT (task_id, task_output) DO NOTHING
     RETURNING ${assetColumns}
   `)
   const [inserted] = rows
-  if (inserted) await recordEvent(tx, asset.id, { type: 'created' })
+  const by = purpose === 'user' ? {} : { actorId: asset.userId }
+  if (inserted) await recordEvent(tx, asset.id, { type: 'created', ...by })
   return inserted
 }
 
@@ -58,7 +69,7 @@ export async function recordEvent(
   assetId: AssetId,
   event: AssetEvent,
 ): Promise<void> {
-  const actorId = 'actorId' in event ? event.actorId : null
+  const actorId = 'actorId' in event ? (event.actorId ?? null) : null
   const detail = 'detail' in event ? (event.detail ?? {}) : {}
   const { rowCount } = await tx.query(sql`
     INSERT INTO asset_events (id, asset_id, type, actor_id, detail)

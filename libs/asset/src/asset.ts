@@ -1,5 +1,6 @@
 import type { OutputMimeType, Visibility } from '@funmagic/contract/asset'
 import type { AssetId, TaskId, UserId } from '@funmagic/contract/ids'
+import type { Destination } from '@funmagic/contract/platform-asset'
 
 /** A bucket by its role; the name of the real bucket is configuration (requirement A6). */
 export type BucketRole = 'private' | 'public' | 'admin'
@@ -13,6 +14,9 @@ export interface Place {
 /** The smaller pictures that are made of a picture, by name: no other size is ever made (A12). */
 export const derivativePresets = ['thumb', 'card'] as const
 export type DerivativePreset = (typeof derivativePresets)[number]
+
+/** What a file is for: users own theirs; ops and audit files are the platform's (A5). */
+export type AssetPurpose = 'user' | Destination
 
 /** A file that somebody is about to own: checked bytes at a private place. */
 export interface NewAsset {
@@ -40,6 +44,7 @@ export interface NewAsset {
 export interface Asset extends NewAsset {
   /** Permission, at once; the bytes may still be on their way (decision 5). */
   readonly visibility: Visibility
+  readonly purpose: AssetPurpose
   /** The owner's own words for it, in lower case. */
   readonly tags: readonly string[]
   /** Raised by every change of visibility or place. */

@@ -8,7 +8,7 @@ import type { Asset } from './asset.ts'
 /** The bound of one read of the outputs of many tasks. */
 const tasksMax = 500
 
-/** The asset, if it is the user's: somebody else's answers like one that is not there (A18). */
+/** The asset, if it is the user's: anybody else's answers like one that is not there (A18, S11). */
 export async function findAsset(
   database: Queryable,
   wanted: { userId: UserId; assetId: AssetId },
@@ -16,6 +16,7 @@ export async function findAsset(
   const { rows } = await database.query<Asset>(sql`
     SELECT ${assetColumns} FROM assets
     WHERE id = ${wanted.assetId} AND user_id = ${wanted.userId} AND deleted_at IS NULL
+      AND purpose = 'user'
   `)
   return rows[0]
 }
@@ -28,7 +29,7 @@ export async function findAssetByKey(
   const { rows } = await database.query<Asset>(sql`
     SELECT ${assetColumns} FROM assets
     WHERE storage_key = ${wanted.storageKey} AND bucket IN ('private', 'public')
-      AND user_id = ${wanted.userId} AND deleted_at IS NULL
+      AND user_id = ${wanted.userId} AND deleted_at IS NULL AND purpose = 'user'
   `)
   return rows[0]
 }

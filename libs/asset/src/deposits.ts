@@ -26,7 +26,7 @@ export async function deposit(
   { place, bytes, mimeType }: Deposit,
   limits: { bytesMax: number },
 ): Promise<Deposited> {
-  const isOurs = await store.create(place, bytes, headersFor(place.bucket, mimeType))
+  const isOurs = await store.create(place, bytes, headersFor(place, mimeType))
   const kept = isOurs ? bytes : await store.read(place, limits)
   if (kept === undefined) throw new StoreFailure(new Error(`${place.key} was taken and is gone`))
   return { bytes: kept, sha256: createHash('sha256').update(kept).digest('hex') }

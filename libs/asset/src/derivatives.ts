@@ -91,7 +91,7 @@ async function shrinkAndStore(
   for (const [preset, picture] of pictures) {
     const beside = { bucket: place.bucket, key: derivativeKey(place.key, preset) }
     // An earlier try may have been here: it made them of the same bytes.
-    await store.create(beside, picture, headersFor(place.bucket, mimeType))
+    await store.create(beside, picture, headersFor(beside, mimeType))
     derivatives.push(preset)
   }
   return { derivatives, thumbhash }

@@ -98,7 +98,7 @@ export async function findDeleted(
   const { rows } = await database.query<{ id: AssetId }>(sql`
     SELECT id FROM assets
     WHERE id = ANY(${wanted.ids}::uuid[]) AND user_id = ${wanted.userId}
-      AND deleted_at IS NOT NULL
+      AND deleted_at IS NOT NULL AND purpose = 'user'
   `)
   return new Set(rows.map(({ id }) => id))
 }

@@ -195,12 +195,12 @@ async function copyAndSwitch(deps: MoveDeps, move: Move, signal: AbortSignal): P
   const to = { bucket: move.toBucket, key: move.toKey }
   const { sizeBytes, sha256 } = move
   const bounded = AbortSignal.any([signal, AbortSignal.timeout(copyDeadlineMs)])
-  const headers = headersFor(to.bucket, move.mimeType)
+  const headers = headersFor(to, move.mimeType)
   await deps.store.copy({ from, to, headers, expected: { sizeBytes, sha256 } }, bounded)
   for (const preset of move.derivatives) {
     const beside = ({ bucket, key }: Place) => ({ bucket, key: derivativeKey(key, preset) })
     const own = { from: beside(from), to: beside(to), expected: 'source' } as const
-    await deps.store.copy({ ...own, headers: headersFor(to.bucket, 'image/webp') }, bounded)
+    await deps.store.copy({ ...own, headers: headersFor(own.to, 'image/webp') }, bounded)
   }
   await inTransaction(deps.database, tx => switchPlace(tx, move, { from, to }))
 }

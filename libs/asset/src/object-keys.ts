@@ -2,7 +2,13 @@ import assert from 'node:assert/strict'
 import { createHash, randomInt } from 'node:crypto'
 import type { OutputMimeType } from '@funmagic/contract/asset'
 import { isId, type AssetId, type TaskId, type UploadId, type UserId } from '@funmagic/contract/ids'
-import { derivativePresets, type BucketRole, type DerivativePreset, type Place } from './asset.ts'
+import {
+  derivativePresets,
+  type AssetPurpose,
+  type BucketRole,
+  type DerivativePreset,
+  type Place,
+} from './asset.ts'
 import { extensionOf, isPicture, keyExtensions } from './media-types.ts'
 import type { ObjectHeaders } from './object-store.ts'
 
@@ -18,6 +24,8 @@ interface Owner {
 
 const nameLength = 26
 const alphabet = '0123456789abcdefghijklmnopqrstuvwxyz'
+const opsFolder = 'public/ops/'
+export const deployedModule = 'api'
 const modulePattern = /^[a-z0-9][a-z0-9_-]{0,63}$/
 
 /** A private place that was never used before and that nobody can guess. */
@@ -28,6 +36,22 @@ export function freshPrivatePlace(owner: Owner): Place {
 /** The private place of the picture of an upload: the same at every try to complete it. */
 export function uploadPlace(owner: Owner, uploadId: UploadId): Place {
   return privatePlace(owner, digestName(`upload/${uploadId}`))
+}
+
+/** Where the bytes of an upload belong once they are checked: the same at every try. */
+export function placeOfUpload(upload: Owner & { id: UploadId; purpose: AssetPurpose }): Place {
+  const { purpose, module, mimeType, id } = upload
+  if (purpose === 'user') return uploadPlace(upload, id)
+  assert(modulePattern.test(module) && isId(id), 'the module and the id are part of a key')
+  const name = `${module}/${id}.${extensionOf(mimeType)}`
+  return purpose === 'ops'
+    ? { bucket: 'public', key: `${opsFolder}${name}` }
+    : { bucket: 'admin', key: `internal/admin/${name}` }
+}
+
+/** The API's own pages lie there, put by deployments: no asset does, and nobody removes them. */
+export function isDeployed({ bucket, key }: Place): boolean {
+  return bucket === 'public' && key.startsWith(`${opsFolder}${deployedModule}/`)
 }
 
 /** The private place of an output of a task: the same at every try of the task. */
@@ -67,6 +91,9 @@ export function derivativePlaces({ bucket, key }: Place): Place[] {
   return derivativePresets.map(preset => ({ bucket, key: derivativeKey(key, preset) }))
 }
 
+/** The platform's public files get a new key with every change, so nobody need ask again (A10). */
+const versionedCacheControl = 'public, max-age=31536000, immutable'
+
 const cacheControls: Readonly<Record<BucketRole, string>> = {
   // Browsers forget soon, because an unpublished asset can be recalled from the CDN only (TR2).
   public: 'public, max-age=300, s-maxage=31536000',
@@ -76,10 +103,11 @@ const cacheControls: Readonly<Record<BucketRole, string>> = {
 }
 
 /** What the server says about the bytes at a place, whatever their sender said (S9). */
-export function headersFor(bucket: BucketRole, mimeType: OutputMimeType): ObjectHeaders {
+export function headersFor({ bucket, key }: Place, mimeType: OutputMimeType): ObjectHeaders {
+  const isVersioned = bucket === 'public' && key.startsWith(opsFolder)
   return {
     mimeType,
-    cacheControl: cacheControls[bucket],
+    cacheControl: isVersioned ? versionedCacheControl : cacheControls[bucket],
     contentDisposition: isPicture(mimeType) ? 'inline' : 'attachment',
   }
 }

@@ -30,7 +30,7 @@ export interface SharedPage {
   readonly userId?: UserId | undefined
 }
 
-const shared = sql`visibility = 'public' AND deleted_at IS NULL`
+const shared = sql`visibility = 'public' AND purpose = 'user' AND deleted_at IS NULL`
 const postColumns = sql`p.caption, p.prompt, coalesce(p.allow_remix, false) AS "allowRemix",
   p.tool_slug AS "toolSlug", p.step_id AS "stepId"`
 

@@ -6,15 +6,14 @@ import { inTransaction, type Transaction } from '@funmagic/database/transaction'
 import { assetColumns, recordEvent, type Moderator } from './asset-rows.ts'
 import { placeOf, type Asset } from './asset.ts'
 import { findAsset } from './catalog.ts'
+import { continueDeletion, openDeletion } from './deletions.ts'
 import {
   callOffMove,
   claimMoveOf,
   continueMove,
-  keptSeconds,
   type MoveClaim,
   type MoveDeps,
   openMove,
-  openRemoval,
 } from './moves.ts'
 import { freshPrivatePlace, freshPublicPlace } from './object-keys.ts'
 import { StoreFailure } from './object-store.ts'
@@ -121,25 +120,10 @@ export async function deleteAsset(
   own: OwnAsset,
   signal: AbortSignal,
 ): Promise<void> {
-  const removal = await inTransaction(deps.database, async tx => {
-    const asset = await lockAsset(tx, own)
-    await tx.query(sql`
-      UPDATE assets SET deleted_at = now(), version = version + 1, updated_at = now()
-      WHERE id = ${asset.id}
-    `)
-    await callOffMove(tx, asset.id)
-    await recordEvent(tx, asset.id, { type: 'deleted', ...actorOf(own) })
-    const place = placeOf(asset)
-    const afterSeconds = keptSeconds(place.bucket)
-    return { id: await openRemoval(tx, { assetId: asset.id, place, afterSeconds }), afterSeconds }
-  })
-  if (removal.afterSeconds > 0) return
-  try {
-    await continueMove(deps, removal.id, signal)
-  } catch (error) {
-    // The asset is gone from every list all the same, and the sweeper removes its bytes.
-    if (!(error instanceof StoreFailure)) throw error
-  }
+  const deletion = await inTransaction(deps.database, async tx =>
+    openDeletion(tx, await lockAsset(tx, own), actorOf(own)),
+  )
+  await continueDeletion(deps, deletion, signal)
 }
 
 function actorOf({ userId, moderator }: OwnAsset) {
@@ -239,12 +223,12 @@ async function redirectBytes(
   return openMove(tx, { assetId: asset.id, from: placeOf(asset), to })
 }
 
-/** Admin-private assets are not reached by the routes of users (reliability S11). */
+/** The platform's files are not reached by the routes of users (reliability S11). */
 async function lockAsset(tx: Transaction, own: OwnAsset): Promise<Asset> {
   const { rows } = await tx.query<Asset>(sql`
     SELECT ${assetColumns} FROM assets
     WHERE id = ${own.assetId} AND user_id = ${own.userId} AND deleted_at IS NULL
-      AND visibility <> 'admin-private'
+      AND purpose = 'user'
     FOR UPDATE
   `)
   const [asset] = rows

@@ -2,7 +2,7 @@ import type { AssetId } from '@funmagic/contract/ids'
 import type { Database, Queryable } from '@funmagic/database/client'
 import { empty, sql } from '@funmagic/database/sql'
 import type { BucketRole, Place } from './asset.ts'
-import { namesBeside } from './object-keys.ts'
+import { isDeployed, namesBeside } from './object-keys.ts'
 import type { ListedObject, ObjectStore } from './object-store.ts'
 
 // Postgres decides and the store obeys; this finds where it has not (S7). A run takes the next page
@@ -56,7 +56,7 @@ export async function reconcilePage(
   if (after === undefined) return undefined
   const objects = await store.list(bucket, { after, limit: limits.objectsMax })
   const last = objects.length < limits.objectsMax ? undefined : objects.at(-1)?.key
-  const own = objects.filter(({ key }) => ownPrefixes[bucket].some(start => key.startsWith(start)))
+  const own = objects.filter(({ key }) => isOurs({ bucket, key }))
 
   const removed: string[] = []
   for (const key of await findOrphans(database, bucket, oldEnough(own, limits))) {
@@ -68,6 +68,10 @@ export async function reconcilePage(
   const missingInAll = await savePosition(database, { bucket, last, found: missing.length })
   const foreign = objects.length - own.length
   return { bucket, listed: objects.length, removed, foreign, missing, missingInAll }
+}
+
+function isOurs(place: Place): boolean {
+  return ownPrefixes[place.bucket].some(start => place.key.startsWith(start)) && !isDeployed(place)
 }
 
 async function claimPosition(database: Queryable, bucket: BucketRole): Promise<string | undefined> {

@@ -9,13 +9,14 @@ import type { Asset, NewAsset } from './asset.ts'
 import { findAsset } from './catalog.ts'
 import { deposit } from './deposits.ts'
 import { storeDerivatives } from './derivatives.ts'
-import { quarantinePlace, uploadPlace } from './object-keys.ts'
+import { placeOfUpload, quarantinePlace } from './object-keys.ts'
 import type { ObjectStore } from './object-store.ts'
+import { findPlatformAsset } from './platform-assets.ts'
 import { cleanPicture, inspectPicture } from './pictures.ts'
 import type { Slots } from './slots.ts'
 import { joinParts } from './upload-parts.ts'
 import { refuseGrownBeyondQuota, type UploadQuota } from './upload-quota.ts'
-import { readUpload, refuseExpired, type OwnUpload, type Upload } from './upload-rows.ts'
+import { ownUpload, readUpload, refuseExpired, type OwnUpload, type Upload } from './upload-rows.ts'
 
 // From quarantine to an asset. The quarantined object can be replaced by whoever holds the ticket,
 // so its bytes are read once, checked, and only what was made of them is stored, under another
@@ -30,6 +31,9 @@ export interface CompletionDeps {
   readonly quota: UploadQuota
 }
 
+/** Written in the commit that makes the asset, or not at all. */
+export type OnCreated = (tx: Transaction, asset: NewAsset) => Promise<void>
+
 export interface Completion {
   readonly asset: Asset
   /** False when an earlier request has completed it. */
@@ -40,12 +44,17 @@ export interface Completion {
 const cleanBytesMax = 200 * 1024 * 1024
 
 /**
- * Makes a private asset of what was sent with the ticket; a repeat returns the same asset. Throws
+ * Makes an asset of what was sent with the ticket, private or where the platform's ticket says; a
+ * repeat returns the same asset. Throws
  * NOT_FOUND for another's ticket, UPLOAD_INCOMPLETE before the bytes are there, TICKET_EXPIRED,
  * CHECKSUM_MISMATCH, TYPE_MISMATCH, IMAGE_INVALID, IMAGE_TOO_LARGE, QUOTA_EXCEEDED when the picture
  * has grown beyond it, and OVERLOADED when too many pictures are being decoded.
  */
-export async function completeUpload(deps: CompletionDeps, own: OwnUpload): Promise<Completion> {
+export async function completeUpload(
+  deps: CompletionDeps,
+  own: OwnUpload,
+  onCreated?: OnCreated,
+): Promise<Completion> {
   const upload = await readUpload(deps.database, own)
   if (upload.assetId !== null) return completedEarlier(deps.database, upload)
   refuseExpired(upload)
@@ -54,19 +63,26 @@ export async function completeUpload(deps: CompletionDeps, own: OwnUpload): Prom
     const received = await readQuarantined(deps.store, upload)
     return storePicture(deps.store, upload, await cleanPicture(received, upload.mimeType))
   })
-  const isNew = await inTransaction(deps.database, tx => commit(tx, deps.quota, { own, asset }))
+  const isNew = await inTransaction(deps.database, async tx => {
+    const isFirst = await commit(tx, deps.quota, { own, asset })
+    if (isFirst) await onCreated?.(tx, asset)
+    return isFirst
+  })
   return { asset: await readAsset(deps.database, own), isNew }
 }
 
 async function completedEarlier(database: Database, upload: Upload): Promise<Completion> {
-  const own = { userId: upload.userId, uploadId: upload.id }
-  return { asset: await readAsset(database, own), isNew: false }
+  return { asset: await readAsset(database, ownUpload(upload)), isNew: false }
 }
 
 /** The asset of a completed upload; NOT_FOUND when it was deleted since. */
 async function readAsset(database: Database, own: OwnUpload): Promise<Asset> {
   const { assetId } = await readUpload(database, own)
-  const asset = assetId && (await findAsset(database, { userId: own.userId, assetId }))
+  const asset =
+    assetId &&
+    (own.side === 'platform'
+      ? await findPlatformAsset(database, assetId)
+      : await findAsset(database, { userId: own.userId, assetId }))
   if (!asset) throw new AppError('NOT_FOUND')
   return asset
 }
@@ -96,13 +112,14 @@ async function storePicture(
   upload: Upload,
   clean: Uint8Array,
 ): Promise<NewAsset> {
-  const { userId, module, mimeType, filename } = upload
-  const place = uploadPlace(upload, upload.id)
+  const { userId, module, mimeType, filename, purpose } = upload
+  const place = placeOfUpload(upload)
   const limits = { bytesMax: cleanBytesMax }
   const { bytes, sha256 } = await deposit(store, { place, bytes: clean, mimeType }, limits)
   const { width, height } = await inspectPicture(bytes, mimeType)
   return {
-    id: newId(),
+    // The key of a platform's file has its id, and is the same at every try.
+    id: purpose === 'user' ? newId() : upload.id,
     userId,
     module,
     bucket: place.bucket,
@@ -128,11 +145,12 @@ async function commit(
   const upload = await readUpload(tx, own, { forUpdate: true })
   if (upload.state === 'completed') return false
   if (upload.state === 'expired') throw new AppError('TICKET_EXPIRED')
-  await insertAsset(tx, asset)
+  await insertAsset(tx, asset, upload.purpose)
   await tx.query(sql`
     UPDATE uploads SET state = 'completed', asset_id = ${asset.id} WHERE id = ${own.uploadId}
   `)
-  if (asset.sizeBytes > upload.sizeBytes) await refuseGrownBeyondQuota(tx, quota, own.userId)
+  const isCounted = upload.purpose === 'user' && asset.sizeBytes > upload.sizeBytes
+  if (isCounted) await refuseGrownBeyondQuota(tx, quota, own.userId)
   return true
 }
 

@@ -3,7 +3,7 @@ import type { Database, Queryable } from '@funmagic/database/client'
 import { empty, sql } from '@funmagic/database/sql'
 import { inTransaction } from '@funmagic/database/transaction'
 import type { Place } from './asset.ts'
-import { derivativePlaces, quarantinePlace, uploadPlace } from './object-keys.ts'
+import { derivativePlaces, placeOfUpload, quarantinePlace } from './object-keys.ts'
 import { StoreFailure, type ObjectStore } from './object-store.ts'
 import { uploadUrlLifeSeconds } from './upload-addresses.ts'
 import { mayHaveParts } from './upload-parts.ts'
@@ -102,7 +102,7 @@ export async function endOverdueUploads(
 async function clear({ database, store }: ExpiryDeps, upload: Upload): Promise<void> {
   await removeSent(store, upload)
   // A completion that died on the way to its commit has left a picture without a row.
-  if (upload.state === 'expired') await removePicture(store, uploadPlace(upload, upload.id))
+  if (upload.state === 'expired') await removePicture(store, placeOfUpload(upload))
   await database.query(sql`UPDATE uploads SET cleared_at = now() WHERE id = ${upload.id}`)
 }
 

@@ -5,7 +5,13 @@ import { sql } from '@funmagic/database/sql'
 import { quarantinePlace } from './object-keys.ts'
 import type { ObjectStore } from './object-store.ts'
 import { addressEnd, secondsBetween } from './upload-addresses.ts'
-import { readOpenUpload, readUpload, type OwnUpload, type Upload } from './upload-rows.ts'
+import {
+  ownUpload,
+  readOpenUpload,
+  readUpload,
+  type OwnUpload,
+  type Upload,
+} from './upload-rows.ts'
 
 // A large file may be sent in parts instead of in one piece: the client asks for the addresses of
 // a few parts at a time, and after a refresh for the list of those that have arrived. Completing
@@ -108,14 +114,14 @@ export async function joinParts(store: ObjectStore, upload: Upload): Promise<voi
 
 /** Of several requests that begin at once, one is kept; what the others began is removed. */
 async function beginParts({ database, store }: PartDeps, upload: Upload): Promise<string> {
-  const { mimeType, id: uploadId, userId } = upload
+  const { mimeType, id: uploadId } = upload
   const begun = await store.parts.begin(quarantinePlace(uploadId), { mimeType })
   await database.query(sql`
     UPDATE uploads SET multipart_id = ${begun}
     WHERE id = ${uploadId} AND multipart_id IS NULL AND state = 'pending'
   `)
   // What another request began meanwhile is the one that counts; ours is removed with the upload.
-  const { multipartId } = await readOpenUpload(database, { userId, uploadId })
+  const { multipartId } = await readOpenUpload(database, ownUpload(upload))
   return multipartId ?? begun
 }
 

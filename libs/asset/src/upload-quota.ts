@@ -1,5 +1,6 @@
 import type { UserId } from '@funmagic/contract/ids'
 import { AppError } from '@funmagic/contract/problem'
+import { sql } from '@funmagic/database/sql'
 import type { Transaction } from '@funmagic/database/transaction'
 import { lockUsage, type StorageUsage } from './usage.ts'
 
@@ -21,11 +22,22 @@ export async function refuseBeyondQuota(
 ): Promise<void> {
   const usage = await lockUsage(tx, wanted.userId)
   if (usage.openTickets >= quota.openTicketsMax) {
-    const suggestion = 'Complete or cancel the uploads that you have begun, or let them expire.'
-    const details = { openTicketsMax: quota.openTicketsMax, suggestion }
-    throw new AppError('RATE_LIMITED', { details, retryAfterSeconds: 60 })
+    throw tooManyTickets(quota.openTicketsMax)
   }
   if (usedBytes(usage) + wanted.sizeBytes > quota.bytesPerUser) throw beyondQuota(usage, quota)
+}
+
+/** RATE_LIMITED: what the platform keeps is nobody's quota, but a ticket is to be used. */
+export async function refuseTooManyPlatformTickets(
+  tx: Transaction,
+  { openTicketsMax }: UploadQuota,
+  userId: UserId,
+): Promise<void> {
+  const { rows } = await tx.query<{ open: number }>(sql`
+    SELECT count(*)::integer AS open FROM uploads
+    WHERE user_id = ${userId} AND state = 'pending' AND purpose <> 'user'
+  `)
+  if ((rows[0]?.open ?? 0) >= openTicketsMax) throw tooManyTickets(openTicketsMax)
 }
 
 /**
@@ -39,6 +51,12 @@ export async function refuseGrownBeyondQuota(
 ): Promise<void> {
   const usage = await lockUsage(tx, userId)
   if (usedBytes(usage) > quota.bytesPerUser) throw beyondQuota(usage, quota)
+}
+
+function tooManyTickets(openTicketsMax: number): AppError {
+  const suggestion = 'Complete or cancel the uploads that you have begun, or let them expire.'
+  const details = { openTicketsMax, suggestion }
+  return new AppError('RATE_LIMITED', { details, retryAfterSeconds: 60 })
 }
 
 function usedBytes({ keptBytes, promisedBytes }: StorageUsage): number {

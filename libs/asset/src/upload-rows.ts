@@ -1,4 +1,5 @@
 import type { UploadMimeType } from '@funmagic/contract/asset'
+import type { AssetPurpose } from './asset.ts'
 import type { AssetId, UploadId, UserId } from '@funmagic/contract/ids'
 import { AppError } from '@funmagic/contract/problem'
 import type { Queryable } from '@funmagic/database/client'
@@ -7,6 +8,8 @@ import { empty, sql } from '@funmagic/database/sql'
 export interface Upload {
   readonly id: UploadId
   readonly userId: UserId
+  readonly purpose: AssetPurpose
+  /** Of an audit file, its audit type. */
   readonly module: string
   readonly filename: string
   readonly mimeType: UploadMimeType
@@ -21,17 +24,27 @@ export interface Upload {
   readonly createdAt: Date
 }
 
+/** Users upload for themselves; administrators also for the platform, by other routes (S11). */
+export type UploadSide = 'user' | 'platform'
+
 export interface OwnUpload {
   readonly userId: UserId
   readonly uploadId: UploadId
+  /** A user's own unless it says so. */
+  readonly side?: UploadSide | undefined
 }
 
 export const uploadColumns = sql`
-  id, user_id AS "userId", module, filename, mime_type AS "mimeType", size AS "sizeBytes", sha256,
-  state, asset_id AS "assetId", request_hash AS "requestHash", multipart_id AS "multipartId",
-  expires_at AS "expiresAt", created_at AS "createdAt"`
+  id, user_id AS "userId", purpose, module, filename, mime_type AS "mimeType",
+  size AS "sizeBytes", sha256, state, asset_id AS "assetId", request_hash AS "requestHash",
+  multipart_id AS "multipartId", expires_at AS "expiresAt", created_at AS "createdAt"`
 
-/** NOT_FOUND for another's. */
+/** What names the upload again. */
+export function ownUpload({ userId, id: uploadId, purpose }: Upload): OwnUpload {
+  return { userId, uploadId, side: purpose === 'user' ? 'user' : 'platform' }
+}
+
+/** NOT_FOUND for another's, and for one of the other side. */
 export async function readUpload(
   database: Queryable,
   own: OwnUpload,
@@ -39,7 +52,9 @@ export async function readUpload(
 ): Promise<Upload> {
   const { rows } = await database.query<Upload>(sql`
     SELECT ${uploadColumns} FROM uploads
-    WHERE id = ${own.uploadId} AND user_id = ${own.userId} ${forUpdate ? sql`FOR UPDATE` : empty}
+    WHERE id = ${own.uploadId} AND user_id = ${own.userId}
+      AND (purpose <> 'user') = ${own.side === 'platform'}
+      ${forUpdate ? sql`FOR UPDATE` : empty}
   `)
   const [upload] = rows
   if (upload === undefined) throw new AppError('NOT_FOUND')

@@ -6,6 +6,7 @@ import {
   type UploadTicket,
 } from '@funmagic/contract/asset'
 import { newId, type UserId } from '@funmagic/contract/ids'
+import type { Destination } from '@funmagic/contract/platform-asset'
 import { AppError } from '@funmagic/contract/problem'
 import type { Database } from '@funmagic/database/client'
 import { sql } from '@funmagic/database/sql'
@@ -17,7 +18,11 @@ import type { ObjectStore } from './object-store.ts'
 import { addressEnd, secondsBetween } from './upload-addresses.ts'
 import { endOverdueUploads } from './upload-expiry.ts'
 import { partSizeBytes, partsOf, partsFromBytes } from './upload-parts.ts'
-import { refuseBeyondQuota, type UploadQuota } from './upload-quota.ts'
+import {
+  refuseBeyondQuota,
+  refuseTooManyPlatformTickets,
+  type UploadQuota,
+} from './upload-quota.ts'
 import { readOpenUpload, uploadColumns, type OwnUpload, type Upload } from './upload-rows.ts'
 
 /** The largest file that may be uploaded, in bytes (reliability 1.8). */
@@ -32,13 +37,15 @@ export interface UploadDeps {
 export interface UploadRequest {
   readonly userId: UserId
   readonly body: CreateUpload
+  /** For the platform, whose files are in no quota; without it, for the user. */
+  readonly destination?: Destination
   readonly idempotency: { readonly key: string; readonly requestHash: string } | undefined
 }
 
 /** A ticket outlives its address, which can be signed again. */
 const ticketLifeSeconds = 3_600
-/** In parts, an upload can be taken up again the next day. */
-const partsTicketLifeSeconds = 86_400
+/** In parts, an upload can be taken up again the next day: no ticket lives longer. */
+export const partsTicketLifeSeconds = 86_400
 
 /**
  * A ticket to send the bytes of one file straight to the store, into quarantine. The same
@@ -49,7 +56,7 @@ export async function beginUpload(
   { database, store, quota }: UploadDeps,
   request: UploadRequest,
 ): Promise<UploadTicket> {
-  const { userId, body } = request
+  const { userId, body, destination } = request
   const mimeType = findUploadMimeType(body.mimeType)
   if (mimeType === undefined) {
     const suggestion = `Send one of ${uploadMimeTypes.join(', ')}.`
@@ -64,7 +71,8 @@ export async function beginUpload(
     const earlier = await findEarlier(tx, request)
     if (earlier) return earlier
     await endOverdueUploads(tx, { userId })
-    await refuseBeyondQuota(tx, quota, { userId, sizeBytes: body.sizeBytes })
+    if (destination !== undefined) await refuseTooManyPlatformTickets(tx, quota, userId)
+    else await refuseBeyondQuota(tx, quota, { userId, sizeBytes: body.sizeBytes })
     return insertUpload(tx, request, mimeType)
   })
   return makeTicket(store, upload, upload.createdAt)
@@ -102,7 +110,7 @@ async function findEarlier(tx: Transaction, request: UploadRequest): Promise<Upl
 
 async function insertUpload(
   tx: Transaction,
-  { userId, body, idempotency }: UploadRequest,
+  { userId, body, idempotency, destination }: UploadRequest,
   mimeType: UploadMimeType,
 ): Promise<Upload> {
   const id = newId()
@@ -111,10 +119,11 @@ async function insertUpload(
   const expiresAt = new Date(createdAt.getTime() + lifeSeconds * 1000)
   const { rows } = await tx.query<Upload>(sql`
     INSERT INTO uploads (id, user_id, module, filename, mime_type, size, sha256, quarantine_key,
-      idempotency_key, request_hash, expires_at, created_at)
+      idempotency_key, request_hash, expires_at, created_at, purpose)
     VALUES (${id}, ${userId}, ${body.module}, ${cleanFilename(body.filename)}, ${mimeType},
       ${body.sizeBytes}, ${body.sha256 ?? null}, ${quarantinePlace(id).key},
-      ${idempotency?.key ?? null}, ${idempotency?.requestHash ?? null}, ${expiresAt}, ${createdAt})
+      ${idempotency?.key ?? null}, ${idempotency?.requestHash ?? null}, ${expiresAt}, ${createdAt},
+      ${destination ?? 'user'}::asset_purpose)
     RETURNING ${uploadColumns}
   `)
   const [upload] = rows

@@ -50,8 +50,9 @@ export async function findUsageDrift(
     FROM asset_usage usage FULL JOIN (
       SELECT user_id, sum(kept) AS kept, sum(promised) AS promised, sum(tickets) AS tickets FROM (
         SELECT user_id, size AS kept, 0 AS promised, 0 AS tickets
-        FROM assets WHERE deleted_at IS NULL
-        UNION ALL SELECT user_id, 0, size, 1 FROM uploads WHERE state = 'pending') parts
+        FROM assets WHERE deleted_at IS NULL AND purpose = 'user'
+        UNION ALL SELECT user_id, 0, size, 1 FROM uploads
+        WHERE state = 'pending' AND purpose = 'user') parts
       GROUP BY user_id
     ) counted ON counted.user_id = usage.user_id
     WHERE (coalesce(kept_bytes, 0), coalesce(promised_bytes, 0), coalesce(open_tickets, 0))

@@ -65,7 +65,7 @@ export async function createAsset(
   const id = newId()
   const bytes = Buffer.from(`bytes of ${id}`)
   const place = freshPrivatePlace({ userId, module, mimeType: 'image/png' })
-  await store.create(place, bytes, headersFor('private', 'image/png'))
+  await store.create(place, bytes, headersFor(place, 'image/png'))
   const asset = await inTransaction(database, tx =>
     insertAsset(tx, {
       id,
@@ -97,7 +97,7 @@ export async function addDerivatives(
   for (const preset of derivativePresets) {
     const place = { bucket: asset.bucket, key: derivativeKey(asset.storageKey, preset) }
     const bytes = Buffer.from(`${preset} of ${asset.id}`)
-    await store.create(place, bytes, headersFor(asset.bucket, 'image/webp'))
+    await store.create(place, bytes, headersFor(place, 'image/webp'))
   }
   await database.query(sql`
     UPDATE assets SET derivatives = ${[...derivativePresets]}, derivatives_due_at = NULL

@@ -46,7 +46,7 @@ async function addBytes(
   bytes: Uint8Array,
 ): Promise<Asset> {
   const place = freshPrivatePlace({ userId, module: 'gallery', mimeType: 'image/jpeg' })
-  await memory.create(place, bytes, headersFor('private', 'image/jpeg'))
+  await memory.create(place, bytes, headersFor(place, 'image/jpeg'))
   const facts = {
     id: newId(),
     userId,

@@ -91,15 +91,20 @@ function keyOrRefusal(make: () => { key: string }): string | undefined {
 }
 
 t.test('the server decides what the bytes are called and how long they are kept', async t => {
-  t.same(headersFor('public', 'image/png'), {
+  t.same(headersFor({ bucket: 'public', key: 'public/shared/x.png' }, 'image/png'), {
     mimeType: 'image/png',
     cacheControl: 'public, max-age=300, s-maxage=31536000',
     contentDisposition: 'inline',
   })
-  t.same(headersFor('private', 'model/gltf-binary'), {
+  t.same(headersFor({ bucket: 'private', key: 'private/x.glb' }, 'model/gltf-binary'), {
     mimeType: 'model/gltf-binary',
     cacheControl: 'private, max-age=900',
     contentDisposition: 'attachment',
   })
-  t.match(headersFor('admin', 'image/png'), { cacheControl: 'private, no-store' })
+  t.match(headersFor({ bucket: 'admin', key: 'internal/admin/x.png' }, 'image/png'), {
+    cacheControl: 'private, no-store',
+  })
+  t.match(headersFor({ bucket: 'public', key: 'public/ops/banners/x.png' }, 'image/png'), {
+    cacheControl: 'public, max-age=31536000, immutable',
+  })
 })

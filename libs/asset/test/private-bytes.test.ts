@@ -60,9 +60,10 @@ async function setup(t: Test) {
     { bucket: 'private', key: `quarantine/${newId()}` },
     { bucket: 'admin', key: `internal/admin/audit/${newId()}.png` },
   ]
-  const headers = headersFor('private', 'image/png')
-  for (const place of places)
+  for (const place of places) {
+    const headers = headersFor(place, 'image/png')
     await store.create(place, Buffer.from(`${canary} ${place.key}`), headers)
+  }
   const hosts = { publicCdn: publicCdn.url, privateCdn: privateCdn.url, s3: endpoint }
   const targets = places.map(({ bucket, key }): Target => {
     return { ...hosts, bucket: buckets[bucket], key }

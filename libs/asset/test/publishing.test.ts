@@ -218,7 +218,7 @@ t.test('nobody else can publish or unpublish, and admin assets are out of reach'
     await t.rejects(unpublishAsset(deps, foreign, patient), { code: 'NOT_FOUND' })
   }
   await database.query(sql`
-    UPDATE assets SET visibility = 'admin-private', bucket = 'admin',
+    UPDATE assets SET purpose = 'audit', visibility = 'admin-private', bucket = 'admin',
       storage_key = ${`internal/admin/test/${asset.id}.png`} WHERE id = ${asset.id}
   `)
   await t.rejects(publishAsset(deps, own, patient), { code: 'NOT_FOUND' })

@@ -10,7 +10,7 @@ import { makeFragile, openMemoryObjectStore, paint } from '../src/testing.ts'
 import { createAsset, createTask, openFixture, patient } from './asset-fixture.ts'
 
 const limits = { graceSeconds: 172_800, objectsMax: 3 }
-const headers = headersFor('private', 'image/png')
+const headers = headersFor({ bucket: 'private', key: 'private/x' }, 'image/png')
 
 async function setup() {
   const fixture = await openFixture()
@@ -158,4 +158,17 @@ t.test('one process has a bucket at a time, and a store that fails keeps the pla
 
   t.equal(busy, undefined, 'until the lease is over')
   t.equal(again?.removed.length, 1)
+})
+
+t.test('what deployments put beside the platform’s files stays, without any row', async t => {
+  const { memory, put, ageAll, runRound } = await setup()
+  const deployed = ['public/ops/api/index.html', 'public/ops/api/v2/openapi.json']
+  const orphans = ['public/ops/apis/x.png', 'public/ops/banners/x.png']
+  for (const key of [...deployed, ...orphans]) await put({ bucket: 'public', key })
+  ageAll()
+
+  const { removed } = await runRound('public')
+
+  t.same(removed, orphans)
+  for (const key of deployed) t.ok(memory.places.includes(`public:${key}`), key)
 })

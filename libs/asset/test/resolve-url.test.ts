@@ -24,6 +24,7 @@ function makeAsset(facts: Partial<Asset> = {}): Asset {
     bucket: 'private',
     storageKey: `private/${userId}/gallery/${'a'.repeat(26)}.png`,
     visibility: 'private',
+    purpose: 'user',
     filename: 'cat.png',
     tags: ['cats'],
     mimeType: 'image/png',

@@ -130,6 +130,19 @@ export const accessMatrix: Readonly<Record<string, Access>> = {
   'POST /api/assets/{assetId}/unpublish': ownerOnly([200, 409], {
     ids: { assetId: 'movingAsset' },
   }),
+  // Administrators for the platform: what is a user's is not there.
+  'POST /api/admin/assets/uploads': operators(400, missing),
+  'POST /api/admin/assets/uploads/{uploadId}/complete': operators(404, upload),
+  'POST /api/admin/assets/uploads/{uploadId}/sign': operators(404, upload),
+  'POST /api/admin/assets/uploads/{uploadId}/parts': operators(404, {
+    ...upload,
+    body: { partNumbers: [1] },
+  }),
+  'GET /api/admin/assets/uploads/{uploadId}': operators(404, upload),
+  'DELETE /api/admin/assets/uploads/{uploadId}': operators(404, upload),
+  'GET /api/admin/assets': operators(200),
+  'GET /api/admin/assets/{assetId}': operators(404, { ids: asset }),
+  'DELETE /api/admin/assets/{assetId}': operators(404, { ids: asset }),
 
   // credit
   'GET /api/credits': signedIn(200),

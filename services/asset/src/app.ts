@@ -3,7 +3,12 @@ import type { AssetLinks } from '@funmagic/asset/resolve-url'
 import type { Slots } from '@funmagic/asset/slots'
 import type { CompletionDeps } from '@funmagic/asset/upload-completion'
 import type { UploadQuota } from '@funmagic/asset/upload-quota'
-import { createServer, type HttpServer, type ServerOptions } from '@funmagic/runtime/http-server'
+import {
+  createServer,
+  type HttpServer,
+  type RoutePlugin,
+  type ServerOptions,
+} from '@funmagic/runtime/http-server'
 import { registerRateLimits } from '@funmagic/session/limit-requests'
 import type { RateLimits } from '@funmagic/session/rate-limits'
 import {
@@ -17,7 +22,9 @@ import type { CookieScope } from './gallery-cookies.ts'
 import type { Events } from './events.ts'
 import { createQuotas } from './quotas.ts'
 import { cancelUpload } from './routes/cancel-upload.ts'
+import { completePlatformUpload } from './routes/complete-platform-upload.ts'
 import { completeUpload } from './routes/complete-upload.ts'
+import { createPlatformUpload } from './routes/create-platform-upload.ts'
 import { createUpload } from './routes/create-upload.ts'
 import { deleteAsset } from './routes/delete-asset.ts'
 import { deleteAssets } from './routes/delete-assets.ts'
@@ -30,13 +37,16 @@ import { getPublished } from './routes/get-published.ts'
 import { getUpload } from './routes/get-upload.ts'
 import { listAssets } from './routes/list-assets.ts'
 import { listEvents } from './routes/list-events.ts'
+import { listPlatformAssets } from './routes/list-platform-assets.ts'
 import { listPublished } from './routes/list-published.ts'
 import { moderateAsset, readForReason } from './routes/moderate-asset.ts'
+import { deletePlatformAsset, getPlatformAsset } from './routes/platform-asset.ts'
 import { publishAsset } from './routes/publish-asset.ts'
 import { resolveAssets } from './routes/resolve-assets.ts'
 import { signParts } from './routes/sign-parts.ts'
 import { signUpload } from './routes/sign-upload.ts'
 import { unpublishAsset } from './routes/unpublish-asset.ts'
+import { platformUploads, userUploads } from './routes/upload-params.ts'
 
 export interface AssetDeps {
   readonly server: Omit<ServerOptions, 'service' | 'title' | 'description'>
@@ -75,11 +85,12 @@ export async function buildApp(deps: AssetDeps): Promise<HttpServer> {
     signedIn.addHook('onRequest', requireUser)
     await signedIn.register(getLimits, { database, quotaOf })
     await signedIn.register(createUpload, { ...files, quotaOf, events })
-    await signedIn.register(signUpload, files)
-    await signedIn.register(signParts, files)
-    await signedIn.register(getUpload, files)
+    const uploads = userUploads
+    await signedIn.register(signUpload, { ...files, uploads })
+    await signedIn.register(signParts, { ...files, uploads })
+    await signedIn.register(getUpload, { ...files, uploads })
     await signedIn.register(completeUpload, { ...files, quotaOf, links, events })
-    await signedIn.register(cancelUpload, { ...files, events })
+    await signedIn.register(cancelUpload, { ...files, uploads, events })
     await signedIn.register(listAssets, { database, links })
     await signedIn.register(resolveAssets, { database, links })
     await signedIn.register(gallerySession, { links, cookieScope: gallery.cookieScope })
@@ -93,10 +104,24 @@ export async function buildApp(deps: AssetDeps): Promise<HttpServer> {
     await signedIn.register(deleteAsset, { ...files, events })
   })
 
-  await app.register(async administration => {
-    administration.addHook('onRequest', requireRole('admin'))
-    await administration.register(moderateAsset, { ...files, links, events })
-    await administration.register(readForReason, { ...files, links, events })
-  })
+  await app.register(administer, deps)
   return httpServer
+}
+
+/** What the platform keeps for itself, and what administrators may do to users' assets. */
+const administer: RoutePlugin<AssetDeps> = async (app, { files, quota, links, events }) => {
+  const { database } = files
+  const uploads = platformUploads
+  app.addHook('onRequest', requireRole('admin'))
+  await app.register(createPlatformUpload, { ...files, quota, events })
+  await app.register(signUpload, { ...files, uploads })
+  await app.register(signParts, { ...files, uploads })
+  await app.register(getUpload, { ...files, uploads })
+  await app.register(completePlatformUpload, { ...files, quota, links, events })
+  await app.register(cancelUpload, { ...files, uploads, events })
+  await app.register(listPlatformAssets, { database, links })
+  await app.register(getPlatformAsset, { ...files, links, events })
+  await app.register(deletePlatformAsset, { ...files, links, events })
+  await app.register(moderateAsset, { ...files, links, events })
+  await app.register(readForReason, { ...files, links, events })
 }

@@ -109,7 +109,8 @@ const ReconciliationSettings = Type.Object({
   ),
   graceSeconds: setting(
     Type.Integer({
-      minimum: 86_400,
+      // Longer than any ticket, whose completion may find what an earlier try has stored.
+      minimum: 129_600,
       maximum: 31_536_000,
       default: 172_800,
       description: 'Age at which bytes that belong to nothing are removed',

@@ -2,6 +2,7 @@ import type { Asset } from '@funmagic/asset/asset'
 import type { MoveBacklog } from '@funmagic/asset/move-backlog'
 import type { RevocationsSwept } from '@funmagic/asset/revocations'
 import type { AssetId, UserId } from '@funmagic/contract/ids'
+import type { Occasion } from '@funmagic/session/admin-events'
 import type { Logger } from '@funmagic/runtime/logger'
 import type { Metrics } from '@funmagic/runtime/metrics'
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
@@ -12,6 +13,8 @@ import { createUploadEvents, type UploadEvents } from './upload-events.ts'
 export interface Events extends UploadEvents, GalleryEvents {
   visibilityChanged(asset: Asset, requestId: string): void
   assetDeleted(deleted: { assetId: AssetId; userId: UserId; requestId: string }): void
+  /** What it was is in the audit. */
+  adminChanged(occasion: Occasion, assetId: AssetId): void
   movesSwept(swept: { finished: number; failures: readonly Error[] }): void
   derivativesSwept(swept: { made: number; failures: readonly Error[] }): void
   revocationsSwept(swept: RevocationsSwept): void
@@ -38,6 +41,10 @@ export function createEvents(metrics: Metrics, logger: Logger): Events {
     assetDeleted: deleted => {
       counters.changes.inc({ to: 'deleted' })
       logger.info(deleted, 'asset deleted')
+    },
+    adminChanged: ({ action, actor, requestId }, assetId) => {
+      counters.adminChanges.inc({ action })
+      logger.info({ requestId, assetId, actorId: actor.id, action }, 'changed by an operator')
     },
     movesSwept: ({ finished, failures }) => {
       counters.moves.inc({ outcome: 'finished' }, finished)
@@ -102,6 +109,12 @@ function createCounters({ registry }: Metrics) {
       name: 'asset_changes_total',
       help: 'Assets that became public or private, or were deleted.',
       labelNames: ['to'] as const,
+      registers,
+    }),
+    adminChanges: new Counter({
+      name: 'admin_changes_total',
+      help: 'What operators changed; admin_events has who and what.',
+      labelNames: ['action'] as const,
       registers,
     }),
     moves: new Counter({

@@ -20,6 +20,7 @@ function makeAsset(filename: string | null, bytes: Uint8Array, extension = 'png'
     bucket: 'private',
     storageKey: `private/${userId}/gallery/${id}.${extension}`,
     visibility: 'private',
+    purpose: 'user',
     filename,
     tags: [],
     mimeType: 'image/png',

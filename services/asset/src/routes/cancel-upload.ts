@@ -5,16 +5,19 @@ import type { RoutePlugin } from '@funmagic/runtime/http-server'
 import { userOf } from '@funmagic/session/require-user'
 import Type from 'typebox'
 import type { Events } from '../events.ts'
-import { UploadParams } from './upload-params.ts'
+import { UploadParams, type UploadRoutes } from './upload-params.ts'
 
 interface CancelUploadDeps extends Pick<UploadDeps, 'database' | 'store'> {
+  readonly uploads: UploadRoutes
   readonly events: Events
 }
 
 /** Ends a ticket, whose quota returns at once. */
-export const cancelUpload: RoutePlugin<CancelUploadDeps> = async (app, deps) => {
+export const cancelUpload: RoutePlugin<CancelUploadDeps> = async (app, { uploads, ...deps }) => {
+  const { path, side, refusals } = uploads
+
   app.delete(
-    '/api/assets/uploads/:uploadId',
+    `${path}/:uploadId`,
     {
       schema: {
         summary: 'Cancel an upload',
@@ -22,7 +25,8 @@ export const cancelUpload: RoutePlugin<CancelUploadDeps> = async (app, deps) => 
         params: UploadParams,
         response: {
           204: Type.Null(),
-          ...problems('INVALID_ID', 'UNAUTHORIZED', 'NOT_FOUND', 'CONFLICT'),
+          ...refusals,
+          ...problems('INVALID_ID', 'NOT_FOUND', 'CONFLICT'),
         },
       },
     },
@@ -30,7 +34,7 @@ export const cancelUpload: RoutePlugin<CancelUploadDeps> = async (app, deps) => 
       const userId = userOf(request).id
       const { uploadId } = request.params
 
-      await cancel(deps, { userId, uploadId })
+      await cancel(deps, { userId, uploadId, side })
 
       deps.events.uploadCanceled({ uploadId, userId, requestId: request.id })
       return reply.code(204).send(null)

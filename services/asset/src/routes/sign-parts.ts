@@ -4,12 +4,18 @@ import { SignParts, UploadParts } from '@funmagic/contract/asset'
 import { problems } from '@funmagic/contract/problem'
 import type { RoutePlugin } from '@funmagic/runtime/http-server'
 import { userOf } from '@funmagic/session/require-user'
-import { UploadParams } from './upload-params.ts'
+import { UploadParams, type UploadRoutes } from './upload-params.ts'
+
+interface SignPartsDeps extends Pick<UploadDeps, 'database' | 'store'> {
+  readonly uploads: UploadRoutes
+}
 
 /** Addresses for the next few parts of a large file, just before they are sent (U3). */
-export const signParts: RoutePlugin<Pick<UploadDeps, 'database' | 'store'>> = async (app, deps) => {
+export const signParts: RoutePlugin<SignPartsDeps> = async (app, { uploads, ...deps }) => {
+  const { path, side, refusals } = uploads
+
   app.post(
-    '/api/assets/uploads/:uploadId/parts',
+    `${path}/:uploadId/parts`,
     {
       schema: {
         summary: 'Ask for the addresses of a few parts',
@@ -20,10 +26,10 @@ export const signParts: RoutePlugin<Pick<UploadDeps, 'database' | 'store'>> = as
         body: SignParts,
         response: {
           200: UploadParts,
+          ...refusals,
           ...problems(
             'INVALID_ID',
             'VALIDATION_FAILED',
-            'UNAUTHORIZED',
             'NOT_FOUND',
             'CONFLICT',
             'TICKET_EXPIRED',
@@ -33,7 +39,7 @@ export const signParts: RoutePlugin<Pick<UploadDeps, 'database' | 'store'>> = as
       },
     },
     request => {
-      const own = { userId: userOf(request).id, uploadId: request.params.uploadId }
+      const own = { userId: userOf(request).id, uploadId: request.params.uploadId, side }
       return sign(deps, own, request.body.partNumbers)
     },
   )

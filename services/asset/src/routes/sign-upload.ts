@@ -3,15 +3,18 @@ import { UploadTicket } from '@funmagic/contract/asset'
 import { problems } from '@funmagic/contract/problem'
 import type { RoutePlugin } from '@funmagic/runtime/http-server'
 import { userOf } from '@funmagic/session/require-user'
-import { UploadParams } from './upload-params.ts'
+import { UploadParams, type UploadRoutes } from './upload-params.ts'
+
+interface SignUploadDeps extends Pick<UploadDeps, 'database' | 'store'> {
+  readonly uploads: UploadRoutes
+}
 
 /** A fresh address for a ticket whose address ran out before it was used (U3). */
-export const signUpload: RoutePlugin<Pick<UploadDeps, 'database' | 'store'>> = async (
-  app,
-  deps,
-) => {
+export const signUpload: RoutePlugin<SignUploadDeps> = async (app, { uploads, ...deps }) => {
+  const { path, side, refusals } = uploads
+
   app.post(
-    '/api/assets/uploads/:uploadId/sign',
+    `${path}/:uploadId/sign`,
     {
       schema: {
         summary: 'Ask for a fresh address for an open ticket',
@@ -20,10 +23,11 @@ export const signUpload: RoutePlugin<Pick<UploadDeps, 'database' | 'store'>> = a
         params: UploadParams,
         response: {
           200: UploadTicket,
-          ...problems('INVALID_ID', 'UNAUTHORIZED', 'NOT_FOUND', 'CONFLICT', 'TICKET_EXPIRED'),
+          ...refusals,
+          ...problems('INVALID_ID', 'NOT_FOUND', 'CONFLICT', 'TICKET_EXPIRED'),
         },
       },
     },
-    request => sign(deps, { userId: userOf(request).id, uploadId: request.params.uploadId }),
+    request => sign(deps, { userId: userOf(request).id, uploadId: request.params.uploadId, side }),
   )
 }
