@@ -10,7 +10,7 @@ import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const commands =
-  'start demo test reset migrate generate format routes doctor bench ledger-verify'.split(' ')
+  'start demo test reset migrate generate format routes doctor bench chaos ledger-verify'.split(' ')
 const nodeMajorMin = 20
 const pnpmVersion = '12.21.0'
 const lockWaitMs = 15 * 60_000

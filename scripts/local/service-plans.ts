@@ -80,7 +80,7 @@ export function servicePart(context: PlanContext, name: ServiceName): Part {
       CLOUDFRONT_PRIVATE_KEY: secrets.cloudFront.privateKeyPem,
       CLOUDFRONT_ENDPOINT: addressOf(ports, 'cdn'),
       CDN_DISTRIBUTION_ID: publicDistributionId,
-      PROVIDER_SIMULATORS_URL: addressOf(ports, 'providers'),
+      PROVIDER_SIMULATORS_URL: providersAddress(context),
       ...webhookVariables(context),
     },
     folder,
@@ -139,6 +139,14 @@ function stripeVariables({ ports, secrets, inherited }: PlanContext): Record<str
 
 function webhookSecretOf({ secretKey }: Secrets): string {
   return `whsec_${createHmac('sha256', secretKey).update('stripe').digest('hex')}`
+}
+
+/** Where the services find the simulated providers: `npm run chaos` puts a proxy in between. */
+export function providersAddress({
+  ports,
+  inherited,
+}: Pick<PlanContext, 'ports' | 'inherited'>): string {
+  return inherited['PROVIDER_SIMULATORS_URL'] ?? addressOf(ports, 'providers')
 }
 
 /** The way a person takes: through the load balancer to a service and its database. */

@@ -13,6 +13,7 @@ import { loadSecrets, type Secrets } from './secrets.ts'
 import {
   addressOf,
   checkEdge,
+  providersAddress,
   serviceNames,
   servicePart,
   servicePorts,
@@ -95,7 +96,7 @@ async function prepareDatabase(
       databaseUrl: stores.databaseUrl,
       secretKey: secrets.secretKey,
       providerKeys: settings.providerKeys,
-      simulatorsUrl: addressOf(settings.ports, 'providers'),
+      simulatorsUrl: providersAddress(settings),
       accounts: secrets.accounts,
     }),
   )

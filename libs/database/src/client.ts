@@ -49,6 +49,9 @@ export class Database implements Queryable {
     })
     // Without a listener an idle connection that breaks would end the process.
     this.pool.on('error', error => options.onIdleError?.(error))
+    // So would one that breaks between two statements of a transaction: then the pool does not
+    // listen, and the next statement, or COMMIT, is what fails.
+    this.pool.on('connect', client => client.on('error', () => undefined))
   }
 
   /** Prisma's client, made at first use: a service that never reads with it never loads it. */

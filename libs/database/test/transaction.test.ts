@@ -79,3 +79,19 @@ t.test('after a failed transaction its connection is usable and nothing is left 
   )
   t.same(rows, [{ open: 0 }])
 })
+
+t.test('a connection that breaks between two statements fails its transaction only', async t => {
+  const { database, read } = await setup(t)
+
+  const transaction = inTransaction(database, async tx => {
+    const { rows } = await tx.query<{ pid: number }>(sql`SELECT pg_backend_pid() AS pid`)
+    await tx.query(sql`UPDATE counters SET value = 1`)
+    await database.query(sql`SELECT pg_terminate_backend(${rows[0]?.pid}, 20000)`)
+    // The socket's end has been read when another statement has had its answer.
+    await database.query(sql`SELECT 1`)
+    await tx.query(sql`UPDATE counters SET value = 2`)
+  })
+
+  await t.rejects(transaction)
+  t.same(await read(), [0, 0])
+})

@@ -30,7 +30,9 @@ export async function run(
       report(service, 'error', `not closed within ${closeDeadlineMs} ms`)
       process.exit(1)
     }, closeDeadlineMs)
-    for (const { name, close } of closers.toReversed()) {
+    // What is still being opened while this goes on is closed as well.
+    for (let closer = closers.pop(); closer !== undefined; closer = closers.pop()) {
+      const { name, close } = closer
       await close().catch((error: unknown) => {
         report(service, 'error', `closing ${name} failed: ${String(error)}`)
         exitCode = 1

@@ -116,6 +116,8 @@ const unavailableMessages = new RegExp(
     'Connection is closed',
     'Command timed out',
     'max retries per request',
+    // The process is ending, and this request came too late.
+    'Cannot use a pool after calling end',
   ].join('|'),
 )
 

@@ -27,6 +27,16 @@ t.test('SIGTERM closes in reverse order and exits with 0', async t => {
   t.match(output(), /closed second\nclosed first\n/)
 })
 
+t.test('what is opened while the process ends is closed as well', async t => {
+  const { child, exit, until, output } = start(t, { PORT: '0', NAME: 'late' })
+  await until('ready')
+
+  child.kill('SIGTERM')
+
+  t.equal((await exit)[0], 0)
+  t.match(output(), /closed second\nclosed late\nclosed first\n/)
+})
+
 t.test('a second signal ends a process whose closing hangs', async t => {
   const { child, exit, until } = start(t, { PORT: '0', NAME: 'stuck' })
   await until('ready')

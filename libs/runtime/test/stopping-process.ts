@@ -15,8 +15,13 @@ await run('stopping', async (environment, lifecycle) => {
   for (const name of ['first', 'second']) {
     lifecycle.onStop(name, async () => {
       process.stdout.write(`closed ${name}\n`)
+      if (config.name === 'late' && name === 'second') lifecycle.onStop('late', closeLate)
       if (config.name === 'stuck') await new Promise(() => undefined)
     })
   }
   server.listen(config.port, '127.0.0.1', () => process.stdout.write('ready\n'))
 })
+
+async function closeLate(): Promise<void> {
+  process.stdout.write('closed late\n')
+}

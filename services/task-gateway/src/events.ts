@@ -11,7 +11,7 @@ import { Counter, Gauge, type Registry } from 'prom-client'
 
 /** The steps of a sweep, in their order. */
 export type SweepStep =
-  ('rescue' | 'poison' | 'deadline' | 'chain') | ('redispatch' | 'orphan' | 'purge')
+  ('rescue' | 'poison' | 'deadline' | 'chain') | ('redispatch' | 'orphan' | 'purge' | 'join')
 
 /** What happens in this service that operators want to know of: a number and a line each. */
 export interface Events {

@@ -2,6 +2,7 @@ import { createHmac, createHash, generateKeyPairSync, sign } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { newId } from '@funmagic/contract/ids'
+import { openDatabase } from '@funmagic/database/client'
 import { sql } from '@funmagic/database/sql'
 import { findParked } from '@funmagic/provider/provider-events'
 import { openRedis } from '@funmagic/runtime/redis'
@@ -129,6 +130,24 @@ t.test('an event of an unknown call is parked, and joined once the call is known
 
   t.strictSame(await findParked(gateway.database, { youngerThanMs: 60_000, limit: 10 }), [])
   await until(() => news.includes(requestId))
+})
+
+t.test('while Postgres is away nothing is joined, and the process goes on', async t => {
+  const { gateway } = await setup(t)
+  await using away = openDatabase({
+    url: 'postgres://nobody@127.0.0.1:1/nothing',
+    poolMax: 1,
+    applicationName: 'test',
+  })
+  const told: unknown[] = []
+  const events = {
+    announcementFailed: () => undefined,
+    sweepFailed: (...failure: unknown[]) => void told.push(failure[0]),
+  }
+
+  await joinEvents({ redis: gateway.redis, database: away, events })
+
+  t.same(told, ['join'])
 })
 
 t.test('an event that names a call of ours and another request does not touch it', async t => {
