@@ -8,6 +8,16 @@ export type ProviderType = (typeof providerTypes)[number]
 export const stepTypes = ['background-remove', 'image-gen', 'point-cloud', '3d-gen'] as const
 export type StepType = (typeof stepTypes)[number]
 
+/** Another model that does the step while the first cannot; for the user at the same price. */
+export const StepFallback = Type.Object(
+  {
+    providerId: Id,
+    providerModel: Type.String({ minLength: 1, maxLength: 200 }),
+  },
+  { additionalProperties: false },
+)
+export type StepFallback = Static<typeof StepFallback>
+
 /** One step of a tool's configuration, with the seeds' field names (T7; seed 001 §16). */
 export const ToolStep = Type.Object(
   {
@@ -18,6 +28,12 @@ export const ToolStep = Type.Object(
     providerModel: Type.String({ minLength: 1, maxLength: 200, examples: ['gpt-image-1.5'] }),
     cost: Type.Integer({ minimum: 1, maximum: 1_000_000, description: 'Credits' }),
     timeoutSeconds: Type.Optional(Type.Integer({ minimum: 5, maximum: 3600 })),
+    fallbacks: Type.Optional(
+      Type.Array(StepFallback, {
+        maxItems: 5,
+        description: 'Asked in this order while the provider is down; the price stays',
+      }),
+    ),
   },
   { additionalProperties: false },
 )
@@ -42,6 +58,11 @@ export const ToolConfig = Type.Object(
   { additionalProperties: false },
 )
 export type ToolConfig = Static<typeof ToolConfig>
+
+/** The models that a step may run on, in the order in which they are asked. */
+export function modelsOf({ providerId, providerModel, fallbacks = [] }: ToolStep): StepFallback[] {
+  return [{ providerId, providerModel }, ...fallbacks]
+}
 
 /** The tool as anyone sees it: no provider ids. */
 export const ToolView = Type.Object({

@@ -1,4 +1,5 @@
 import { AppError, type ProblemCode } from '@funmagic/contract/problem'
+import type { TaskInput } from '@funmagic/contract/task'
 import type { ProviderType, StepType } from '@funmagic/contract/tool'
 import { capabilities, type Capability } from './models.ts'
 
@@ -11,6 +12,16 @@ export interface StepInput {
   readonly negativePrompt?: string | undefined
   readonly size?: string | undefined
   readonly seed?: number | undefined
+}
+
+/** The same of a task as it is recorded. */
+export function stepInputOf(
+  { assetId, maskAssetId, prompt, negativePrompt, size, seed }: TaskInput,
+  inheritsPicture: boolean,
+): StepInput {
+  const hasPicture = assetId !== undefined || inheritsPicture
+  const hasMask = maskAssetId !== undefined
+  return { hasPicture, hasMask, prompt, negativePrompt, size, seed }
 }
 
 /** The row that covers a step at a provider, or undefined when the provider can't run it. */
@@ -32,6 +43,17 @@ export function requireHonoured(capability: Capability, input: StepInput): void 
   if (fault === undefined) return
   const { code, field, suggestion } = fault
   throw new AppError(code, { details: { field: `input.${field}`, suggestion } })
+}
+
+/** Whether the provider's model does this very step with all that is in the input. */
+export function canHonour(
+  provider: ProviderType,
+  step: { readonly type: StepType; readonly providerModel: string },
+  input: StepInput,
+): boolean {
+  const capability = findCapability(provider, step)
+  if (capability === undefined) return false
+  return unsupported(capability, input).length === 0 && lacking(capability, input).length === 0
 }
 
 interface Fault {

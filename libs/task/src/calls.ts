@@ -8,6 +8,8 @@ export interface OpenCall {
   readonly id: string
   readonly attempt: number
   readonly provider: ProviderType
+  /** Null for calls that were made before it was kept: those were at the step's own. */
+  readonly providerId: string | null
   readonly model: string
   /** `submitting`: whether the provider has the call is unknown (W4). */
   readonly state: 'submitting' | 'submitted'
@@ -16,17 +18,28 @@ export interface OpenCall {
   readonly createdAt: Date
 }
 
+export interface NewCall {
+  readonly stepId: string
+  readonly provider: ProviderType
+  readonly providerId: string
+  readonly model: string
+  /** What the provider takes for it, in millionths of a dollar. */
+  readonly costMicroUsd?: number
+}
+
 /**
  * Written before the request leaves (T6, T8). Returns the id of the call, which goes to the
  * provider as our reference; undefined when the claim is over, and then nothing may be sent.
  */
 export async function recordSubmitting(
   database: Queryable,
-  call: Claim & { stepId: string; provider: ProviderType; model: string },
+  call: Claim & NewCall,
 ): Promise<string | undefined> {
   const { rows } = await database.query<{ id: string }>(sql`
-    INSERT INTO provider_calls (id, task_id, step_id, attempt, provider, model)
-    SELECT ${newId()}, id, ${call.stepId}, attempt, ${call.provider}::provider_type, ${call.model}
+    INSERT INTO provider_calls (id, task_id, step_id, attempt, provider, provider_id, model,
+      cost_micro_usd)
+    SELECT ${newId()}, id, ${call.stepId}, attempt, ${call.provider}::provider_type,
+      ${call.providerId}::uuid, ${call.model}, ${call.costMicroUsd ?? 0}
     FROM tasks WHERE id = ${call.taskId} AND attempt = ${call.attempt} AND status = 'processing'
     RETURNING id
   `)
@@ -62,6 +75,24 @@ export async function recordOutcome(
 }
 
 /**
+ * Closes a call that never got an id. False when a webhook brought its id meanwhile, or when it is
+ * closed: what the provider has stays open. A provider that is known not to have begun takes
+ * nothing for it.
+ */
+export async function recordUnsubmitted(
+  database: Queryable,
+  outcome: { callId: string; errorKind: string; isFree?: boolean },
+): Promise<boolean> {
+  const { rowCount } = await database.query(sql`
+    UPDATE provider_calls SET state = 'failed', updated_at = now(),
+      error_kind = ${outcome.errorKind},
+      cost_micro_usd = CASE WHEN ${outcome.isFree ?? false} THEN 0 ELSE cost_micro_usd END
+    WHERE id = ${outcome.callId} AND state = 'submitting'
+  `)
+  return rowCount === 1
+}
+
+/**
  * The call that an event of a provider is about: by our id of it, or by the provider's where the
  * event does not name ours. Undefined as well when ours is of another call of the provider's.
  */
@@ -87,7 +118,8 @@ export async function findOpenCall(
   step: { taskId: TaskId; stepId: string },
 ): Promise<OpenCall | undefined> {
   const { rows } = await database.query<OpenCall>(sql`
-    SELECT id, attempt, provider, model, state, provider_request_id AS "providerRequestId",
+    SELECT id, attempt, provider, provider_id AS "providerId", model, state,
+      provider_request_id AS "providerRequestId",
       handle, created_at AS "createdAt"
     FROM provider_calls
     WHERE task_id = ${step.taskId} AND step_id = ${step.stepId}
@@ -95,4 +127,26 @@ export async function findOpenCall(
     ORDER BY attempt DESC LIMIT 1
   `)
   return rows[0]
+}
+
+/** A call of the step that is over, as far as it says where the next one may go. */
+export interface PastCall {
+  readonly providerId: string | null
+  readonly model: string
+  readonly errorKind: string | null
+}
+
+const pastCallsMax = 100
+
+/** The calls of the step that did not bring its result, oldest first. */
+export async function findPastCalls(
+  database: Queryable,
+  step: { taskId: TaskId; stepId: string },
+): Promise<PastCall[]> {
+  const { rows } = await database.query<PastCall>(sql`
+    SELECT provider_id AS "providerId", model, error_kind AS "errorKind" FROM provider_calls
+    WHERE task_id = ${step.taskId} AND step_id = ${step.stepId} AND state = 'failed'
+    ORDER BY attempt LIMIT ${pastCallsMax}
+  `)
+  return rows
 }

@@ -41,7 +41,8 @@ export async function takeDueCancellations(
       RETURNING provider_calls.*
     )
     SELECT taken.id AS "callId", taken.task_id AS "taskId", tasks.request_id AS "requestId",
-      tasks.step ->> 'providerId' AS "providerId", taken.provider, taken.model,
+      coalesce(taken.provider_id::text, tasks.step ->> 'providerId') AS "providerId",
+      taken.provider, taken.model,
       taken.provider_request_id AS "providerRequestId", taken.handle,
       taken.cancel_attempts AS attempts
     FROM taken JOIN tasks ON tasks.id = taken.task_id

@@ -135,9 +135,12 @@ export async function findProviderUses(
       ARRAY(SELECT slug FROM tools
         WHERE config @> jsonb_build_object('steps',
           jsonb_build_array(jsonb_build_object('providerId', ${providerId}::text)))
+          OR config @> jsonb_build_object('steps', jsonb_build_array(jsonb_build_object('fallbacks',
+            jsonb_build_array(jsonb_build_object('providerId', ${providerId}::text)))))
         ORDER BY slug LIMIT 20) AS "toolSlugs",
       (SELECT count(*) FROM tasks WHERE finished_at IS NULL
-        AND step->>'providerId' = ${providerId}) AS "openTasks"
+        AND (step->>'providerId' = ${providerId} OR step->'fallbacks' @> jsonb_build_array(
+          jsonb_build_object('providerId', ${providerId}::text)))) AS "openTasks"
   `)
   return rows[0] ?? { toolSlugs: [], openTasks: 0 }
 }

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { newId } from '@funmagic/contract/ids'
 import { sql } from '@funmagic/database/sql'
 import { createTestDatabase } from '@funmagic/database/testing'
 import { findOpenCall, recordOutcome, recordSubmitted, recordSubmitting } from '../src/calls.ts'
@@ -9,7 +10,7 @@ const { database } = await createTestDatabase(t)
 const world = await createTaskWorld(database)
 
 async function begin(taskId: string, attempt = 1): Promise<string> {
-  const call = { stepId: 'only', provider: 'replicate', model: 'm' } as const
+  const call = { stepId: 'only', provider: 'replicate', providerId: newId(), model: 'm' } as const
   const callId = await recordSubmitting(database, { taskId, attempt, ...call })
   if (callId === undefined) throw new Error('the claim is over')
   return callId

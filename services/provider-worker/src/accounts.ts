@@ -1,6 +1,7 @@
 import type { RateLimit } from '@funmagic/contract/provider-config'
 import type { ProviderType } from '@funmagic/contract/tool'
 import type { Database } from '@funmagic/database/client'
+import { callCostMicroUsd, dailyBudgetMicroUsd } from '@funmagic/provider/budget'
 import type { Credentials } from '@funmagic/provider/credentials'
 import { findProvider, openApiKey, type Provider as Row } from '@funmagic/provider/providers'
 import type { ObserveExchange } from './providers/exchange.ts'
@@ -18,6 +19,11 @@ export interface Account {
   readonly type: ProviderType
   readonly provider: Provider
   readonly limits: RateLimit
+  /** It accepted our key when that was last seen. */
+  readonly isHealthy: boolean
+  /** What a call is set down with, and what a day may take, in millionths of a dollar. */
+  readonly callCostMicroUsd: number
+  readonly dailyBudgetMicroUsd: number | undefined
   /** The operator's own address of the provider, if it has one. */
   readonly trustedOrigin: string | undefined
 }
@@ -42,7 +48,7 @@ async function openAccount(parts: AccountParts, providerId: string): Promise<Acc
   if (row === undefined) {
     throw new TaskFault('PROVIDER_NOT_CONFIGURED', `there is no provider ${providerId}`)
   }
-  const { id, type, baseUrl, config, sealedApiKey } = row
+  const { id, type, baseUrl, config, sealedApiKey, isHealthy } = row
   const { timeouts, pause, observe } = parts
   const apiKey = await openKey(parts, row)
   const callbackUrl = callbackUrlOf(parts, row)
@@ -50,7 +56,17 @@ async function openAccount(parts: AccountParts, providerId: string): Promise<Acc
   const provider = openProvider(type, account)
   const trustedOrigin = baseUrl === null ? undefined : new URL(baseUrl).origin
   const limits = config.rateLimit ?? {}
-  return { id, sealedApiKey, type, provider, limits, trustedOrigin }
+  return {
+    id,
+    sealedApiKey,
+    type,
+    provider,
+    limits,
+    isHealthy,
+    callCostMicroUsd: callCostMicroUsd(config),
+    dailyBudgetMicroUsd: dailyBudgetMicroUsd(config),
+    trustedOrigin,
+  }
 }
 
 /** A vendor of the real world is told of no address without TLS: it could not reach a laptop. */

@@ -13,6 +13,14 @@ export interface Shutdown {
   readonly expired: AbortSignal
 }
 
+/** What else could do the step, beside what the attempt has chosen. */
+export interface Detours {
+  /** Another model is left that has not been asked for this task. */
+  readonly isLeft: boolean
+  /** An earlier model has refused the content already. */
+  readonly wasModerated: boolean
+}
+
 /** One claim of a task, and what has come of it: its end has to close, stop and clear that. */
 export interface Attempt {
   readonly task: ClaimedTask
@@ -22,6 +30,10 @@ export interface Attempt {
   /** Aborts when the claim or the grace of the shutdown is over. */
   readonly signal: AbortSignal
   account?: Account
+  /** The model at that account that the call is for. */
+  model?: string
+  /** What a failure may lead on to. */
+  detours?: Detours
   /** Our record of the call that is under way. */
   callId?: string
   /** The call as the provider knows it, from the moment that it has an id there. */

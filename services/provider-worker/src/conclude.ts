@@ -1,12 +1,13 @@
 import { discardOutputs } from '@funmagic/asset/ingest'
 import type { ObjectStore } from '@funmagic/asset/object-store'
 import type { Database } from '@funmagic/database/client'
-import { recordOutcome } from '@funmagic/task/calls'
+import { recordOutcome, recordUnsubmitted } from '@funmagic/task/calls'
 import { handBack } from '@funmagic/task/lifecycle'
 import { isFinished, type FailureCode } from '@funmagic/task/task-state'
 import { findTasks } from '@funmagic/task/tasks'
 import type { Announcer } from './announce.ts'
 import type { Attempt } from './attempt.ts'
+import { findDetour } from './detour.ts'
 import type { Events, SideWork } from './events.ts'
 import { describeAttempt } from './provider-record.ts'
 import type { Gate } from './provider-gate.ts'
@@ -30,6 +31,8 @@ export async function conclude(
   error: unknown,
 ): Promise<void> {
   const { task, claim } = attempt
+  const detour = findDetour(attempt, error)
+  if (detour !== undefined) return goElsewhere(deps, attempt, { error, message: detour })
   const tried = { ...task, remainingMs: attempt.remainingMs() }
   const policy = retryPolicyOf(deps.limits.retry, attempt.account?.limits)
   const verdict = judge(error, tried, policy, Math.random())
@@ -43,7 +46,7 @@ export async function conclude(
     }
     case 'again': {
       const { delayMs, counts } = verdict
-      await closeUnsubmitted(deps, attempt, error)
+      if (attempt.submitted === undefined) await closeCall(deps, attempt, error)
       const isOurs = await handBack(deps.database, { ...claim, delayMs, counts })
       if (isOurs === undefined) return discard(deps, attempt)
       return deps.events.taskRetried(task, { delayMs, counts, error })
@@ -53,14 +56,36 @@ export async function conclude(
   }
 }
 
-/** A call that never got an id is over; one that has an id stays open for the next attempt. */
-async function closeUnsubmitted(
+/** Back to the queue, where the next attempt asks another model at once; it is no further try. */
+async function goElsewhere(
+  deps: ConcludeDeps,
+  attempt: Attempt,
+  { error, message }: { readonly error: unknown; readonly message: string },
+): Promise<void> {
+  const { task, claim } = attempt
+  await closeCall(deps, attempt, error)
+  const handed = await handBack(deps.database, { ...claim, delayMs: 0, counts: 'nothing' })
+  if (handed === undefined) return discard(deps, attempt)
+  deps.events.taskDetoured(task, error)
+  await deps.announcer.progress(task, { percent: task.progress, message })
+}
+
+/** One that a webhook gave an id meanwhile stays open: the provider has it. */
+async function closeCall(
   { database }: ConcludeDeps,
   { callId, submitted }: Attempt,
   error: unknown,
 ): Promise<void> {
-  if (callId === undefined || submitted !== undefined) return
-  await recordOutcome(database, { callId, state: 'failed', errorKind: kindOf(error) })
+  if (callId === undefined) return
+  const errorKind = kindOf(error)
+  if (submitted === undefined) {
+    await recordUnsubmitted(database, { callId, errorKind, isFree: wasDeclined(error) })
+  } else await recordOutcome(database, { callId, state: 'failed', errorKind })
+}
+
+/** The provider answered that it did not begin; without an answer it may have. */
+function wasDeclined(error: unknown): boolean {
+  return error instanceof ProviderFailure && error.status !== undefined
 }
 
 async function fail(
@@ -76,7 +101,7 @@ async function fail(
     claim,
     code,
     detail: describeError(error),
-    call: callId !== undefined && isOver ? { id: callId, errorKind: kindOf(error) } : undefined,
+    call: callId !== undefined && isOver ? { callId, ...endOf(attempt, error) } : undefined,
     provider: describeAttempt(attempt, error),
   })
   if (settled === undefined) return discard(deps, attempt)
@@ -132,6 +157,11 @@ async function beside(
   } catch (error) {
     events.sideWorkFailed(task, what, error)
   }
+}
+
+function endOf({ submitted }: Attempt, error: unknown) {
+  const hasId = submitted !== undefined
+  return { errorKind: kindOf(error), hasId, isFree: !hasId && wasDeclined(error) }
 }
 
 function kindOf(error: unknown): string {

@@ -1,4 +1,6 @@
 import { taskQueueName } from '@funmagic/contract/task'
+import type { ProviderType } from '@funmagic/contract/tool'
+import { toUsd } from '@funmagic/provider/budget'
 import type { Logger } from '@funmagic/runtime/logger'
 import type { Metrics } from '@funmagic/runtime/metrics'
 import type { DueCancellation } from '@funmagic/task/cancellations'
@@ -11,6 +13,8 @@ import type { ObserveExchange } from './providers/exchange.ts'
 export interface Events extends TaskEvents {
   /** Every step of a conversation with a provider; a failure has its line with the task. */
   providerAnswered: ObserveExchange
+  /** A provider has taken a call, for which the operator has set down what it takes. */
+  callPaid(provider: ProviderType, costMicroUsd: number): void
   jobRefused(job: unknown): void
   callCanceled(call: DueCancellation): void
   cancelFailed(call: DueCancellation, error: unknown): void
@@ -28,6 +32,8 @@ interface TaskEvents {
   taskFailed(task: ClaimedTask, finished: FinishedTask, end: TaskEnd): void
   taskRetried(task: ClaimedTask, retry: Retry): void
   taskHandedBack(task: ClaimedTask): void
+  /** Its next attempt asks another model. */
+  taskDetoured(task: ClaimedTask, error: unknown): void
   taskDiscarded(task: ClaimedTask): void
   /** Nothing is known about the end of this attempt; the sweeper sees to it. */
   taskCrashed(job: { taskId: string; requestId: string }, error: unknown): void
@@ -56,6 +62,9 @@ export function createEvents(metrics: Metrics, logger: Logger): Events {
   return {
     ...createTaskEvents(numbers, logger),
     providerAnswered: numbers.countExchange,
+    callPaid: (provider, costMicroUsd) => {
+      numbers.costs.inc({ provider }, toUsd(costMicroUsd))
+    },
     jobRefused: job => logger.error({ job }, 'job is not of the form of a task job'),
     callCanceled: call => {
       numbers.cancels.inc({ outcome: 'forwarded' })
@@ -104,6 +113,10 @@ function createTaskEvents(numbers: Numbers, logger: Logger): TaskEvents {
     taskHandedBack: task => {
       numbers.interruptions.inc({ reason: 'stopping' })
       logger.info(fieldsOf(task), 'task handed back')
+    },
+    taskDetoured: (task, error) => {
+      numbers.interruptions.inc({ reason: 'fallback' })
+      logger.warn({ ...fieldsOf(task), err: error }, 'another model will be asked')
     },
     taskDiscarded: task => {
       numbers.interruptions.inc({ reason: 'superseded' })

@@ -10,6 +10,7 @@ export interface Numbers {
   watchFetches(lastFetchAgeSeconds: () => number): void
   readonly interruptions: Counter<'reason'>
   readonly cancels: Counter<'outcome'>
+  readonly costs: Counter<'provider'>
   readonly sideWorkFailures: Counter<'what'>
   readonly connectionFailures: Counter<'part'>
 }
@@ -43,6 +44,12 @@ export function createNumbers(registry: Registry): Numbers {
       name: 'provider_cancels_total',
       help: 'Times that a provider was to be told to stop a call whose task had ended.',
       labelNames: ['outcome'],
+      registers,
+    }),
+    costs: new Counter({
+      name: 'provider_cost_usd_total',
+      help: 'Dollars that providers take for the calls that they accepted, as operators set down.',
+      labelNames: ['provider'],
       registers,
     }),
     sideWorkFailures: new Counter({

@@ -3,12 +3,14 @@ import type { Database } from '@funmagic/database/client'
 import { failpoint } from '@funmagic/runtime/failpoints'
 import {
   findOpenCall,
-  recordOutcome,
   recordSubmitted,
   recordSubmitting,
+  recordUnsubmitted,
+  type OpenCall,
 } from '@funmagic/task/calls'
 import type { Account } from './accounts.ts'
 import type { Attempt } from './attempt.ts'
+import type { Candidate } from './candidates.ts'
 import { Deadline } from './deadline.ts'
 import type { Events } from './events.ts'
 import { Interruption } from './interruption.ts'
@@ -30,8 +32,15 @@ export interface ObtainDeps {
 /** What an attempt works with at its provider. */
 export interface Work {
   readonly attempt: Attempt
-  readonly account: Account
+  readonly candidate: Candidate
   readonly report: ProgressReport
+  /** Another is asked when this one is down. */
+  readonly hasOthers: boolean
+}
+
+export interface Outputs {
+  readonly account: Account
+  readonly outputs: readonly ProviderOutput[]
 }
 
 /**
@@ -39,18 +48,16 @@ export interface Work {
  * submitted is waited for, never repeated (T6, T8; W5). Waiting ends as soon as this worker
  * begins to stop, since any other can go on with it; a submission is given the grace.
  */
-export async function obtainOutputs(
-  deps: ObtainDeps,
-  work: Work,
-): Promise<readonly ProviderOutput[]> {
-  const { attempt, account, report } = work
+export async function obtainOutputs(deps: ObtainDeps, work: Work): Promise<Outputs> {
+  const { attempt, candidate, report, hasOthers } = work
+  const { account, isRetry } = candidate
   using stepTime = new Deadline(timeoutMsOf(attempt, deps), () => {
     return new TaskFault('PROVIDER_TIMEOUT', 'the time of the step is over')
   })
   const signal = AbortSignal.any([attempt.signal, stepTime.signal])
   const waiting = AbortSignal.any([signal, attempt.shutdown.started])
 
-  const earlier = await takeUpCall(deps, attempt)
+  const earlier = attempt.submitted
   const converse = async () => {
     failpoint('worker.admitted')
     let call = earlier
@@ -63,7 +70,8 @@ export async function obtainOutputs(
     return account.provider.resume(call, waiting, update => report.update(update))
   }
   // Awaited here, because the clock of the step stops when this function returns.
-  return await deps.gate.run({ attempt, account, isResumed: earlier !== undefined }, converse)
+  const entry = { attempt, account, isResumed: earlier !== undefined, isRetry, hasOthers }
+  return { account, outputs: await deps.gate.run(entry, converse) }
 }
 
 function timeoutMsOf({ task }: Attempt, { limits }: ObtainDeps): number {
@@ -72,7 +80,10 @@ function timeoutMsOf({ task }: Attempt, { limits }: ObtainDeps): number {
 }
 
 /** The call that the provider has already, if an earlier attempt left one with its id. */
-async function takeUpCall(deps: ObtainDeps, attempt: Attempt): Promise<SubmittedCall | undefined> {
+export async function takeUpCall(
+  deps: Pick<ObtainDeps, 'database' | 'events'>,
+  attempt: Attempt,
+): Promise<OpenCall | undefined> {
   const { task } = attempt
   const open = await findOpenCall(deps.database, { taskId: task.id, stepId: task.step.id })
   if (open === undefined) return undefined
@@ -80,13 +91,14 @@ async function takeUpCall(deps: ObtainDeps, attempt: Attempt): Promise<Submitted
   if (providerRequestId === null) {
     // Its worker ended between sending and learning the id. No vendor finds a call by our
     // reference, so it is sent again, once per such end (W4).
-    await recordOutcome(deps.database, { callId, state: 'failed', errorKind: 'unknown' })
-    return undefined
+    const isClosed = await recordUnsubmitted(deps.database, { callId, errorKind: 'unknown' })
+    // Its id has come by webhook in this moment: it is no longer lost.
+    return isClosed ? undefined : takeUpCall(deps, attempt)
   }
   attempt.callId = callId
   attempt.submitted = { providerRequestId, model }
   deps.events.callResumed(task, callId)
-  return attempt.submitted
+  return open
 }
 
 type Submitted =
@@ -94,19 +106,20 @@ type Submitted =
   | { readonly kind: 'accepted'; readonly call: SubmittedCall }
 
 async function submit(
-  { database, store, limits }: ObtainDeps,
-  { attempt, account, report }: Work,
+  { database, store, events, limits }: ObtainDeps,
+  { attempt, candidate: { account, model }, report }: Work,
   signals: { readonly signal: AbortSignal; readonly waiting: AbortSignal },
 ): Promise<Submitted> {
   const { task, claim } = attempt
-  const { id: stepId, type: stepType, providerModel: model } = task.step
+  const { id: stepId, type: stepType } = task.step
   const parts = { database, store }
   const picture = await readPicture(parts, task, limits.inputBytesMax)
   const mask = await readMask(parts, task, limits.inputBytesMax)
   signals.waiting.throwIfAborted()
 
-  const provider = account.type
-  const callId = await recordSubmitting(database, { ...claim, stepId, provider, model })
+  const { type: provider, id: providerId, callCostMicroUsd: costMicroUsd } = account
+  const newCall = { stepId, provider, providerId, model, costMicroUsd }
+  const callId = await recordSubmitting(database, { ...claim, ...newCall })
   if (callId === undefined) throw new Interruption('superseded')
   attempt.callId = callId
   failpoint('worker.submitting')
@@ -118,6 +131,7 @@ async function submit(
     report.update(update),
   )
   failpoint('worker.accepted')
+  events.callPaid(provider, costMicroUsd)
   if (submission.kind === 'finished') return submission
 
   const { providerRequestId } = submission

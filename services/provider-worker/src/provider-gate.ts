@@ -15,6 +15,10 @@ export interface GateEntry {
   readonly account: Account
   /** The provider has the call already, from an earlier attempt. */
   readonly isResumed: boolean
+  /** The task has asked this account before. */
+  readonly isRetry: boolean
+  /** Another account is asked when this one is down. */
+  readonly hasOthers: boolean
 }
 
 /** Where every conversation with a provider begins and ends. */
@@ -72,11 +76,10 @@ function holderOf({ attempt: { claim }, account }: GateEntry): Holder {
 
 /** First the breaker, then the limits; what the first let through and the second not is undone. */
 async function admit(deps: GateDeps, entry: GateEntry): Promise<void> {
-  const { attempt, account, isResumed } = entry
+  const { attempt, account, isResumed, isRetry } = entry
   const holder = holderOf(entry)
   try {
     if (!isResumed) {
-      const isRetry = attempt.task.retries > 0
       const admission = await deps.breaker.admit(holder, { isRetry })
       if ('retryAfterMs' in admission) {
         throw await deny(deps, entry, { reason: admission.kind, ...admission })
@@ -98,13 +101,14 @@ async function admit(deps: GateDeps, entry: GateEntry): Promise<void> {
 
 async function deny(
   { announcer, events }: GateDeps,
-  { attempt: { task }, account }: GateEntry,
+  { attempt: { task }, account, hasOthers }: GateEntry,
   { reason, retryAfterMs }: { reason: DenialReason; retryAfterMs: number },
 ): Promise<Denial> {
   events.callDenied(task, { provider: account.type, reason, retryAfterMs })
   const isDown = reason === 'open' || reason === 'budget'
   const code = isDown ? 'PROVIDER_UNAVAILABLE' : 'PROVIDER_BUSY'
-  const message = isDown ? 'queued: provider unavailable' : 'queued: provider busy'
+  const waiting = isDown ? 'queued: provider unavailable' : 'queued: provider busy'
+  const message = isDown && hasOthers ? 'provider unavailable: asking another one' : waiting
   await announcer.progress(task, { percent: task.progress, message })
   return new Denial(`the provider cannot be asked now: ${reason}`, retryAfterMs, code)
 }
@@ -166,6 +170,7 @@ function goesOn({ submitted }: Attempt, error: unknown): boolean {
 
 const outcomes: Readonly<Record<FailureKind, Outcome>> = {
   rejected: 'success',
+  moderated: 'success',
   expired: 'success',
   failed: 'failure',
   bad_response: 'failure',

@@ -10,7 +10,8 @@ export function describeAttempt(attempt: Attempt, error?: unknown): ProviderReco
   const { task, account, callId, submitted, stored } = attempt
   const { prompt, negativePrompt, size, seed, assetId, maskAssetId } = task.input
   const options = { negativePrompt, size, seed, maskAssetId }
-  const { type: stepType, providerModel: model } = task.step
+  const { type: stepType, providerModel } = task.step
+  const model = attempt.model ?? providerModel
   const outputs = stored.map(({ mimeType, sizeBytes, sha256 }) => ({ mimeType, sizeBytes, sha256 }))
   const failure =
     error instanceof ProviderFailure

@@ -3,14 +3,15 @@ import type { TaskId } from '@funmagic/contract/ids'
 import type { Database } from '@funmagic/database/client'
 import { failpoint } from '@funmagic/runtime/failpoints'
 import { claimTask, renewLease, reportProgress, type ClaimedTask } from '@funmagic/task/lifecycle'
+import type { SpendOf } from '@funmagic/task/spend'
 import type { Account } from './accounts.ts'
 import type { Announcer } from './announce.ts'
+import { askInTurn } from './ask-in-turn.ts'
 import { beginAttempt, type Attempt, type Shutdown } from './attempt.ts'
 import { conclude } from './conclude.ts'
 import type { Events } from './events.ts'
 import { Interruption } from './interruption.ts'
 import { Lease } from './lease.ts'
-import { obtainOutputs } from './obtain-outputs.ts'
 import { persist } from './persist.ts'
 import type { Gate } from './provider-gate.ts'
 import { ProgressReport, type Progress } from './progress-report.ts'
@@ -24,6 +25,7 @@ export interface RunTaskDeps {
   readonly database: Database
   readonly store: ObjectStore
   readonly openAccount: (providerId: string) => Promise<Account>
+  readonly spendOf: SpendOf
   readonly gate: Gate
   readonly announcer: Announcer
   readonly events: Events
@@ -77,9 +79,7 @@ async function complete(deps: RunTaskDeps, attempt: Attempt): Promise<Settled> {
   await deps.announcer.stepStarted(task)
   await using report = openReport(deps, attempt)
 
-  const account = await deps.openAccount(task.step.providerId)
-  attempt.account = account
-  const outputs = await obtainOutputs(deps, { attempt, account, report })
+  const { account, outputs } = await askInTurn(deps, attempt, report)
   report.update({ fraction: 1, message: 'Saving the result' })
   await storeOutputs(deps, attempt, { account, outputs })
   failpoint('worker.stored')

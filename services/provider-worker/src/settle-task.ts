@@ -4,7 +4,7 @@ import { inTransaction } from '@funmagic/database/transaction'
 import type { Balance } from '@funmagic/ledger/accounts'
 import { confirm, release } from '@funmagic/ledger/reservations'
 import { failpoint } from '@funmagic/runtime/failpoints'
-import { recordOutcome } from '@funmagic/task/calls'
+import { recordOutcome, recordUnsubmitted } from '@funmagic/task/calls'
 import {
   completeTask,
   failTask,
@@ -48,6 +48,15 @@ export async function settleCompleted(
   })
 }
 
+export interface EndedCall {
+  readonly callId: string
+  readonly errorKind: string
+  /** The provider has given it an id. */
+  readonly hasId: boolean
+  /** The provider takes nothing for it. */
+  readonly isFree: boolean
+}
+
 /**
  * A task that is given up, the tasks that wait for it, and the return of all their credits are one
  * commit, fenced like the other (T8).
@@ -58,7 +67,7 @@ export async function settleFailed(
     readonly claim: Claim
     readonly code: FailureCode
     readonly detail: string
-    readonly call: { readonly id: string; readonly errorKind: string } | undefined
+    readonly call: EndedCall | undefined
     readonly provider: ProviderRecord
   },
 ): Promise<Settled | undefined> {
@@ -66,9 +75,8 @@ export async function settleFailed(
   return inTransaction(database, async tx => {
     const task = await failTask(tx, { ...claim, code, detail, provider })
     if (task === undefined) return undefined
-    if (call !== undefined) {
-      await recordOutcome(tx, { callId: call.id, state: 'failed', errorKind: call.errorKind })
-    }
+    if (call?.hasId === true) await recordOutcome(tx, { ...call, state: 'failed' })
+    else if (call !== undefined) await recordUnsubmitted(tx, call)
     for (const { reservationId } of task.dependents) await release(tx, reservationId)
     const balance = await release(tx, task.reservationId)
     return { task, assetIds: [], balance, dependents: task.dependents }

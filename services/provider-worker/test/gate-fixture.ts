@@ -36,7 +36,7 @@ export async function createGatedRunner(t: Test, limits: RateLimit, redisUrl?: s
   })
   const run = runnerOf(runner, gate)
   const slots = () => redis.zcard(`${limiterKey('web', providerId)}:sem`)
-  return { ...runner, clock, providerId, limiter, run, slots }
+  return { ...runner, clock, providerId, limiter, gate, run, slots }
 }
 
 function runnerOf({ deps }: Runner, gate: Gate): Runner['run'] {

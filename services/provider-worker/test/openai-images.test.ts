@@ -74,7 +74,7 @@ t.test('drafts are shown on the way, and the picture is none of them', async t =
 
 t.test('events that end in an error are the provider’s, or its rules', async t => {
   const ends = [
-    ['moderation_blocked', 'rejected'],
+    ['moderation_blocked', 'moderated'],
     ['server_error', 'unavailable'],
   ] as const
   for (const [code, kind] of ends) {

@@ -94,7 +94,9 @@ t.test('a call whose fate is unknown is made again, once (W4)', async t => {
   const taskId = await submitTask(runner)
   const lost = await claimTask(runner.database, { taskId, leaseMs: 30_000 })
   const claim = { taskId, attempt: lost?.attempt ?? 0 }
-  const call = { stepId: 'only', provider: 'fal', model: 'fal-ai/bria/background/remove' } as const
+  const providerId = runner.tools.fal.config.steps[0]?.providerId ?? ''
+  const model = 'fal-ai/bria/background/remove'
+  const call = { stepId: 'only', provider: 'fal', providerId, model } as const
   await recordSubmitting(runner.database, { ...claim, ...call })
   await handBack(runner.database, { ...claim, delayMs: 0, counts: 'nothing' })
 

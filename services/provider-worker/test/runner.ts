@@ -11,6 +11,7 @@ import { createMetrics, type Metrics } from '@funmagic/runtime/metrics'
 import { openRedis, type Redis } from '@funmagic/runtime/redis'
 import { readEvents } from '@funmagic/task/progress-channel'
 import { taskSettlements } from '@funmagic/task/settlement'
+import { readSpend } from '@funmagic/task/spend'
 import { findTasks, type Task } from '@funmagic/task/tasks'
 import type { Test } from 'tap'
 import { openAccounts } from '../src/accounts.ts'
@@ -69,6 +70,7 @@ export async function createRunner(t: Test, options: RunnerOptions = {}): Promis
       timeouts: { submitMs: 3_000, pollMs: 3_000, pollIntervalMs: 10 },
       observe: events.providerAnswered,
     }),
+    spendOf: providerId => readSpend(database, providerId),
     // What goes through here is the matter of provider-gate.test.ts.
     gate: { run: async (_entry, work) => work(), leave: async () => undefined },
     announcer: createAnnouncer(redis, events),
@@ -109,7 +111,8 @@ export async function rowsOf({ database }: World, statement: ReturnType<typeof s
 export async function callsOf(world: World, taskId: TaskId) {
   return rowsOf(
     world,
-    sql`SELECT state, attempt, error_kind AS "errorKind", provider_request_id AS "requestId"
+    sql`SELECT state, attempt, error_kind AS "errorKind", provider_request_id AS "requestId",
+          provider, provider_id AS "providerId", model, cost_micro_usd AS "costMicroUsd"
         FROM provider_calls WHERE task_id = ${taskId} ORDER BY attempt`,
   )
 }

@@ -85,7 +85,7 @@ const ends = [
   ['expired', 'expired'],
   ['cancelled', 'canceled'],
   ['unknown', 'failed'],
-  ['banned', 'rejected'],
+  ['banned', 'moderated'],
   ['exploded', 'bad_response'],
 ] as const
 for (const [status, kind] of ends) {
@@ -106,7 +106,7 @@ for (const [status, kind] of ends) {
 const refusals = [
   [403, 2010, 'misconfigured'],
   [400, 2015, 'misconfigured'],
-  [400, 2008, 'rejected'],
+  [400, 2008, 'moderated'],
   [400, 2004, 'rejected'],
   [500, 2014, 'unavailable'],
   [429, 2000, 'throttled'],

@@ -30,6 +30,7 @@ t.test('a stopping worker hands back, however often the task was tried', async t
 
 const kinds: [FailureKind, boolean][] = [
   ['rejected', true],
+  ['moderated', true],
   ['failed', true],
   ['unauthorized', true],
   ['misconfigured', true],

@@ -3,6 +3,7 @@ import type { ObjectStore } from '@funmagic/asset/object-store'
 import { openS3ObjectStore, type S3Settings } from '@funmagic/asset/s3-object-store'
 import { newId, type AssetId, type TaskId, type UserId } from '@funmagic/contract/ids'
 import type { TaskInput } from '@funmagic/contract/task'
+import type { ToolStep } from '@funmagic/contract/tool'
 import type { Database } from '@funmagic/database/client'
 import { sql } from '@funmagic/database/sql'
 import { createTestDatabase } from '@funmagic/database/testing'
@@ -149,6 +150,7 @@ export interface Submitting {
   readonly input?: TaskInput
   readonly timeoutSeconds?: number
   readonly providerId?: string
+  readonly fallbacks?: ToolStep['fallbacks']
   readonly parentTaskId?: TaskId
 }
 
@@ -158,7 +160,7 @@ export async function submitTask(world: World, submitting: Submitting = {}): Pro
   const tool = world.tools[submitting.tool ?? 'fal']
   const [step] = tool.config.steps
   if (step === undefined) throw new Error('the tool has no step')
-  const { timeoutSeconds, providerId = step.providerId } = submitting
+  const { timeoutSeconds, fallbacks, providerId = step.providerId } = submitting
   const time = timeoutSeconds === undefined ? {} : { timeoutSeconds }
   const isPainter = submitting.tool === 'openai' || submitting.tool === 'google'
   const ownPicture = submitting.parentTaskId === undefined ? { assetId: world.assetId } : {}
@@ -166,7 +168,7 @@ export async function submitTask(world: World, submitting: Submitting = {}): Pro
   const task = {
     userId,
     tool,
-    step: { ...step, ...time, providerId },
+    step: { ...step, ...time, providerId, ...(fallbacks && { fallbacks }) },
     creditsCost: cost,
     input: submitting.input ?? input,
     requestId: `request-${newId()}`,

@@ -1,3 +1,4 @@
+import { newId } from '@funmagic/contract/ids'
 import { sql } from '@funmagic/database/sql'
 import { inTransaction } from '@funmagic/database/transaction'
 import { balanceOf } from '@funmagic/ledger/accounts'
@@ -56,7 +57,8 @@ t.test('a task that is being worked on is canceled as well, for nothing (C5, T15
   const owner = await addUser(gateway)
   const taskId = await submitted(gateway, owner)
   const claim = await claimTask(database, { taskId, leaseMs: 30_000 })
-  const call = { stepId: 'sketch', provider: 'openai', model: 'gpt-image-1.5' } as const
+  const account = { provider: 'openai', providerId: newId() } as const
+  const call = { stepId: 'sketch', ...account, model: 'gpt-image-1.5' }
   const callId = await recordSubmitting(database, { taskId, attempt: 1, ...call })
 
   const response = await cancel(taskId, owner)

@@ -6,6 +6,7 @@ import { createExchange, type Fetch, type Terms } from './exchange.ts'
 import { pollUntilDone } from './poll.ts'
 import {
   ProviderFailure,
+  type FailureKind,
   type GenerationRequest,
   type Picture,
   type ProgressUpdate,
@@ -67,13 +68,19 @@ function openLink(account: ProviderAccount): Link {
     hosts: ['queue.fal.run', 'rest.fal.ai', '.fal.media'],
     baseUrl: account.baseUrl,
     responseBytesMax,
-    kindOf: status => (status === clientClosedRequest ? 'canceled' : undefined),
+    kindOf,
     observe: account.observe,
   })
   return {
     ask: (terms, operate) => exchange(terms, fetch => operate(connect(account, fetch))),
     account,
   }
+}
+
+/** Its type of an error says more than the status (fal, "Model errors"). */
+function kindOf(status: number, body: string): FailureKind | undefined {
+  if (status === 422 && body.includes('"content_policy_violation"')) return 'moderated'
+  return status === clientClosedRequest ? 'canceled' : undefined
 }
 
 /** The SDK has no base URL; its middleware is the documented place to send requests elsewhere. */

@@ -126,15 +126,18 @@ function outputsOf(answer: unknown): readonly ProviderOutput[] {
       : [],
   )
   if (outputs.length > 0) return outputs
-  throw refusalOf(answer.promptFeedback?.blockReason ?? candidate?.finishReason)
+  const { blockReason } = answer.promptFeedback ?? {}
+  throw refusalOf(blockReason ?? candidate?.finishReason, blockReason !== undefined)
 }
 
 /** It made none for a reason that it names, mostly its rules; the same input meets it again. */
-function refusalOf(reason: string | undefined): ProviderFailure {
+function refusalOf(reason: string | undefined, isBlocked: boolean): ProviderFailure {
   if (reason === undefined || reason === 'STOP' || !/^[A-Z_]+$/.test(reason)) {
     return new ProviderFailure('bad_response', 'the answer has no picture')
   }
-  return new ProviderFailure('rejected', `the model made no picture: ${reason}`)
+  const isModerated = isBlocked || /SAFETY|PROHIBITED|BLOCKLIST|SPII|RECITATION/.test(reason)
+  const kind = isModerated ? 'moderated' : 'rejected'
+  return new ProviderFailure(kind, `the model made no picture: ${reason}`)
 }
 
 /** A wrong key is answered like a wrong argument (google.rpc.ErrorInfo tells them apart). */

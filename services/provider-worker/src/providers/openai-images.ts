@@ -137,8 +137,9 @@ function progressOf(
 /** What goes wrong in the middle of the events has no status any more. */
 function asOutcome(error: unknown): unknown {
   if (!(error instanceof OpenAI.APIError) || error.status !== undefined) return error
-  const isRefusal = error.code === 'moderation_blocked' || error.type?.includes('user_error')
-  const kind = isRefusal === true ? 'rejected' : 'unavailable'
+  const isRefusal = error.type?.includes('user_error') === true
+  const isModerated = moderationCodes.some(code => code === error.code)
+  const kind = isModerated ? 'moderated' : isRefusal ? 'rejected' : 'unavailable'
   return new ProviderFailure(kind, `the events ended with an error: ${error.code ?? 'unnamed'}`)
 }
 
@@ -147,8 +148,13 @@ function promptOf({ stepType, prompt }: GenerationRequest): string {
   throw new ProviderFailure('misconfigured', `openai does not run ${stepType} on this input`)
 }
 
+const moderationCodes = ['moderation_blocked', 'content_policy_violation'] as const
+
 /** An account without money is answered like too many requests, but waiting does not help. */
 function kindOf(status: number, body: string): FailureKind | undefined {
   const isOutOfMoney = /"(insufficient_quota|billing_hard_limit_reached)"/.test(body)
+  if (status === 400 && /"(moderation_blocked|content_policy_violation)"/.test(body)) {
+    return 'moderated'
+  }
   return isOutOfMoney && (status === 429 || status === 400) ? 'misconfigured' : undefined
 }

@@ -78,6 +78,8 @@ export interface Provider {
 export const failureKinds = {
   /** It refuses this input, or its model failed on it. */
   rejected: { isFinal: true, code: 'PROVIDER_REJECTED' },
+  /** Its rules forbid this content; those of another model may not. */
+  moderated: { isFinal: true, code: 'PROVIDER_REJECTED' },
   /** It took the call and gave it up for reasons of its own, after tries of its own. */
   failed: { isFinal: true, code: 'PROVIDER_UNAVAILABLE' },
   /** It refuses our key: revoked, or never one of its own. An operator has to act. */

@@ -187,7 +187,7 @@ function outputsOf({ status, output }: Task): readonly ProviderOutput[] | undefi
     case 'success':
       return filesOf(output ?? {})
     case 'banned':
-      throw new ProviderFailure('rejected', 'the task is against the content policy')
+      throw new ProviderFailure('moderated', 'the task is against the content policy')
     case 'expired':
       throw new ProviderFailure('expired', 'the task has expired')
     case 'cancelled':
@@ -222,6 +222,7 @@ function progressOf({ status, progress, queuing_num: place }: Task): ProgressUpd
 /** Its codes say more than its statuses (Tripo, "Generation", errors). */
 function kindOf(_status: number, body: string): FailureKind | undefined {
   const code = /"code"\s*:\s*(\d{1,5})/.exec(body)?.[1]
+  if (code === '2008') return 'moderated'
   // A version that is not there or not any more; an account without credits.
   return code === '2015' || code === '2017' || code === '2010' ? 'misconfigured' : undefined
 }
