@@ -83,6 +83,8 @@ export const ToolView = Type.Object({
       name: Type.String(),
       type: Type.String(),
       cost: Type.Integer(),
+      isAvailable: Type.Boolean({ description: 'A task would be taken now' }),
+      isDegraded: Type.Boolean({ description: 'Another model than the usual one does it now' }),
     }),
   ),
   styleReferences: Type.Array(

@@ -9,7 +9,7 @@ local key = ARGV[1] .. ':breaker'
 local time = redis.call('TIME')
 local now = tonumber(ARGV[2]) or (time[1] * 1000 + math.floor(time[2] / 1000))
 local holder = ARGV[3]
-local bucketMs, buckets, failuresMin, probeMs = 10000, 6, 5, 60000
+local bucketMs, buckets, failuresMin, probeMs, yieldedMs = 10000, 6, 5, 60000, 5000
 local firstOpenMs, openMaxMs = 10000, 120000
 local budgetMax, budgetStart, refillMs = 10, 3, 30000
 
@@ -48,6 +48,11 @@ if redis.call('HEXISTS', key, 'since') == 1 then
   if probe and probe ~= holder and probeUntil > now and probeUntil <= now + probeMs then
     return {'open', math.ceil(1000 + random * 2000)}
   end
+  -- Whose probe failed lets others go first: it would use up the tries of one task alone.
+  local yieldMs = openUntil() + yieldedMs - now
+  if redis.call('HGET', key, 'lastProbe') == holder and yieldMs > 0 then
+    return {'open', math.ceil(yieldMs + random * 2000)}
+  end
   redis.call('HSET', key, 'probe', holder, 'probeUntil', now + probeMs)
   return {'probe', 0}
 end
@@ -72,6 +77,7 @@ if outcome ~= 'success' and outcome ~= 'failure' then return 'same' end
 if isOpen then
   if not isProbe then return 'same' end
   if outcome == 'failure' then
+    redis.call('HSET', key, 'lastProbe', holder)
     open((read('times') or 1) + 1)
     return 'same'
   end

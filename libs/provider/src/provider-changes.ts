@@ -117,12 +117,15 @@ export async function changeProvider(
   const before = await readProvider(tx, table, id)
   const next = { ...before, ...changes }
   const { sealed, last4 } = sealKey(credentials, { table, id, apiKey: changes.apiKey })
+  // What is known of the old key says nothing about a new one: it counts as good and is checked.
+  const isNewKey = table === 'providers' && changes.apiKey !== undefined
+  const health = isNewKey ? sql`, is_healthy = true, health_checked_at = NULL` : sql``
   try {
     const { rows } = await tx.query<StoredProvider>(sql`
       UPDATE ${raw(table)} SET name = ${next.name}, base_url = ${next.baseUrl},
         config = ${JSON.stringify(next.config)}::jsonb, api_key = coalesce(${sealed}, api_key),
         api_key_last4 = coalesce(${last4}, api_key_last4), version = version + 1,
-        updated_at = now()
+        updated_at = now() ${health}
       WHERE id = ${id}::uuid AND version = ${version}
       RETURNING ${columnsOf(table)}
     `)

@@ -40,6 +40,20 @@ export async function findProvider(
   return { id, name, type, sealedApiKey: apiKey, baseUrl, isHealthy, config }
 }
 
+const budgetsMax = 200
+
+/** The providers at which operators bound what a day may cost (C7). */
+export async function listBudgets(
+  database: Database,
+): Promise<Pick<Provider, 'id' | 'name' | 'config'>[]> {
+  const { rows } = await database.query<{ id: string; name: string; config: unknown }>(sql`
+    SELECT id, name, config FROM providers WHERE config ? 'dailyBudgetUsd' LIMIT ${budgetsMax}
+  `)
+  return rows.flatMap(({ id, name, config }) =>
+    configForm.Check(config) ? [{ id, name, config }] : [],
+  )
+}
+
 /**
  * Writes a provider under its id, or replaces its name, type, key and address, and its config when
  * one is given: what operators have set stays.

@@ -75,8 +75,8 @@ t.test('a failed probe keeps it open for twice as long, two minutes at most', as
     const { retryAfterMs } = await read()
     waitsMs.push(retryAfterMs)
     clock.nowMs += retryAfterMs
-    await admit('probe')
-    await report('probe', 'failure')
+    await admit(`probe ${at}`)
+    await report(`probe ${at}`, 'failure')
   }
 
   t.strictSame(waitsMs, [10_000, 20_000, 40_000, 80_000, 120_000, 120_000])
@@ -137,4 +137,21 @@ t.test('two successes pay for one further try, and what was not used is given ba
 
   await report('a', 'refund')
   t.match(await admit('a', true), { kind: 'allowed' })
+})
+
+t.test('whose probe failed lets another task probe first, but not for ever', async t => {
+  const { admit, fail, report, clock } = setup(t)
+  await fail(5)
+  clock.nowMs += 10_000
+  await admit('first')
+  await report('first', 'failure')
+  clock.nowMs += 20_000
+
+  t.match(await admit('first'), { kind: 'open' })
+  clock.nowMs += 5_000
+  t.match(await admit('first'), { kind: 'probe' }, 'there is no other')
+  await report('first', 'failure')
+  clock.nowMs += 40_000
+  t.match(await admit('first'), { kind: 'open' })
+  t.match(await admit('second'), { kind: 'probe' })
 })

@@ -191,6 +191,24 @@ async function markSent(
   `)
 }
 
+/**
+ * Makes the wake-up of a task that waits to ask for this call again due now: there is news of the
+ * call. It changes nothing for a task that runs, waits for no delay, or is over.
+ */
+export async function hastenWakeUp(database: Queryable, callId: string): Promise<boolean> {
+  const { rowCount } = await database.query(sql`
+    WITH waiting AS (
+      UPDATE tasks SET ready_at = now() FROM provider_calls call
+      WHERE call.id = ${callId}::uuid AND call.state = 'submitted' AND tasks.id = call.task_id
+        AND tasks.status = 'pending' AND tasks.ready_at > now()
+      RETURNING tasks.id
+    )
+    UPDATE outbox SET available_at = now() FROM waiting
+    WHERE topic = 'task' AND key = waiting.id AND sent_at IS NULL AND available_at > now()
+  `)
+  return (rowCount ?? 0) > 0
+}
+
 /** How many wake-ups are due but not sent, and for how long the oldest has been (T5). */
 export async function readBacklog(
   database: Queryable,

@@ -45,7 +45,7 @@ const callsMax = 200
 export async function inspectTask(
   database: Database,
   taskId: TaskId,
-): Promise<Omit<AdminTaskDetail, 'task'>> {
+): Promise<Omit<AdminTaskDetail, 'task' | 'margin'>> {
   const where = { taskId }
   const exchanged = { providerRequest: true, providerResponse: true, providerMeta: true } as const
   const [steps, calls, payload] = await Promise.all([
@@ -65,7 +65,9 @@ export async function inspectTask(
       stepId: call.stepId,
       attempt: call.attempt,
       provider: call.provider,
+      providerId: call.providerId,
       model: call.model,
+      costUsd: call.costMicroUsd / 1_000_000,
       state: call.state,
       providerRequestId: call.providerRequestId,
       errorKind: call.errorKind,

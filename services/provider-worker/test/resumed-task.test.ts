@@ -2,7 +2,7 @@ import { makeFragile } from '@funmagic/asset/testing'
 import { sql } from '@funmagic/database/sql'
 import { inTransaction } from '@funmagic/database/transaction'
 import { release } from '@funmagic/ledger/reservations'
-import { recordSubmitting } from '@funmagic/task/calls'
+import { recordSubmitted, recordSubmitting } from '@funmagic/task/calls'
 import { cancelTask, claimTask, handBack } from '@funmagic/task/lifecycle'
 import { rescueExpired } from '@funmagic/task/sweeps'
 import t from 'tap'
@@ -199,4 +199,20 @@ t.test('connections to Postgres that break in between cost the task nothing', as
 
   t.match(await readTask(runner, taskId), { status: 'completed', attempt: 1 })
   await assertBooks(t, runner, 1)
+})
+
+t.test('a call that a webhook gave its id while the answer was lost stays open', async t => {
+  const runner = await createRunner(t)
+  await runner.providers.script({ provider: 'fal', operation: 'submit', mode: 'hang' })
+  const taskId = await submitTask(runner)
+
+  const work = runner.run(taskId)
+  await until(async () => (await callsOf(runner, taskId)).length === 1)
+  const [call] = await rowsOf(runner, sql`SELECT id FROM provider_calls WHERE task_id = ${taskId}`)
+  const adopted = { callId: String(call?.['id']), providerRequestId: 'told-by-webhook' }
+  await recordSubmitted(runner.database, adopted)
+  await work
+
+  t.match(await readTask(runner, taskId), { status: 'pending', retries: 1 })
+  t.match(await callsOf(runner, taskId), [{ state: 'submitted', requestId: 'told-by-webhook' }])
 })

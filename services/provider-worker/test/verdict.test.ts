@@ -5,6 +5,7 @@ import { failureKinds, ProviderFailure, type FailureKind } from '../src/provider
 import {
   describeError,
   judge,
+  retryPolicyOf,
   TaskFault,
   type RetryPolicy,
   type TriedTask,
@@ -131,4 +132,21 @@ t.test('operators read an error with its causes and without its stack', async t 
 
   t.equal(text, 'the time is over ← unavailable: status was answered with 503')
   t.equal(describeError(undefined), 'something that is not an Error')
+})
+
+t.test('a provider’s own policy replaces the general one, field by field (V5)', async t => {
+  const throttled = new ProviderFailure('throttled', 'busy')
+  const away = new ProviderFailure('unavailable', 'away')
+
+  t.strictSame(retryPolicyOf(policy), policy)
+  t.strictSame(retryPolicyOf(policy, { maxConcurrency: 2 }), policy)
+  const never = retryPolicyOf(policy, { retryOn429: false, maxRetries: 0 })
+  t.match(judge(throttled, fresh, never, 0), { kind: 'fail', code: 'PROVIDER_BUSY' })
+  t.match(judge(away, fresh, never, 0), { kind: 'fail', code: 'PROVIDER_UNAVAILABLE' })
+  const often = retryPolicyOf(policy, { maxRetries: 10, baseBackoffMs: 100 })
+  const worn = { ...fresh, retries: 9 }
+  t.match(judge(away, fresh, often, 0), { kind: 'again', counts: 'retry', delayMs: 100 })
+  t.match(judge(away, worn, often, 0), { kind: 'again', counts: 'retry' })
+  t.match(judge(away, { ...worn, retries: 10 }, often, 0), { kind: 'fail' })
+  t.match(judge(throttled, fresh, often, 0), { kind: 'again', counts: 'rateLimit', delayMs: 100 })
 })

@@ -34,7 +34,7 @@ export interface GatewayDeps {
 
 export async function buildApp(deps: GatewayDeps): Promise<HttpServer> {
   const { database, submission } = deps
-  const { links } = deps.orders
+  const { links, availability } = deps.orders
   const { announcer, events } = submission
   const httpServer = await createServer({
     ...deps.server,
@@ -47,8 +47,8 @@ export async function buildApp(deps: GatewayDeps): Promise<HttpServer> {
   await app.register(registerRateLimits, { limits: deps.limits })
 
   await app.register(async publicRoutes => {
-    await publicRoutes.register(listTools, { database })
-    await publicRoutes.register(getTool, { database })
+    await publicRoutes.register(listTools, { database, availability })
+    await publicRoutes.register(getTool, { database, availability })
   })
 
   await app.register(receiveProviderEvent, { database, events, ...deps.inbox })

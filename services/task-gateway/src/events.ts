@@ -30,7 +30,9 @@ export interface Events {
   backlogSampled(backlog: { unsent: number; oldestAgeMs: number }): void
   loadSampled(load: QueueLoad, tools: readonly ToolLoad[]): void
   queueSampled(queue: string, counts: QueueCounts): void
-  sampleFailed(part: 'outbox' | 'queue', error: unknown): void
+  /** How much of what may be spent at a provider today is spent. */
+  budgetSampled(provider: string, usedRatio: number): void
+  sampleFailed(part: 'outbox' | 'queue' | 'budgets', error: unknown): void
   adminChanged(change: AdminChanged): void
   announcementFailed(error: unknown, userId: string): void
   connectionFailed(part: 'postgres' | 'redis-cache' | 'redis-queue', error: unknown): void
@@ -50,6 +52,7 @@ export function createEvents(metrics: Metrics, logger: Logger): Events {
     ...createDispatchEvents(metrics, logger),
     ...createSweepEvents(metrics, logger),
     ...createSampleEvents(metrics, logger),
+    ...createBudgetEvents(metrics, logger),
     ...createFailureEvents(metrics, logger),
     ...createAdminEvents(metrics, logger),
   }
@@ -163,6 +166,28 @@ function createSweepEvents(
       logger.error({ err: error, step, taskId }, 'a step of the sweeper failed')
     },
     sweepEnded: () => lastEnd.setToCurrentTime(),
+  }
+}
+
+const budgetAlarmRatio = 0.8
+
+function createBudgetEvents({ registry }: Metrics, logger: Logger): Pick<Events, 'budgetSampled'> {
+  const used = new Gauge({
+    name: 'provider_budget_used_ratio',
+    help: 'Part of what may be spent at a provider in a day of UTC that is spent; alarm at 0.8.',
+    labelNames: ['provider'],
+    registers: [registry],
+  })
+  const alarmed = new Set<string>()
+  return {
+    budgetSampled: (provider, usedRatio) => {
+      used.set({ provider }, usedRatio)
+      if (usedRatio < budgetAlarmRatio) alarmed.delete(provider)
+      else if (!alarmed.has(provider)) {
+        alarmed.add(provider)
+        logger.warn({ provider, usedRatio }, 'most of what may be spent at a provider is spent')
+      }
+    },
   }
 }
 

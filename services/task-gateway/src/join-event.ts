@@ -3,6 +3,7 @@ import { markJoined, type ParkedEvent } from '@funmagic/provider/provider-events
 import type { Redis } from '@funmagic/runtime/redis'
 import { publishNews } from '@funmagic/task/call-news'
 import { findCall, recordSubmitted } from '@funmagic/task/calls'
+import { hastenWakeUp } from '@funmagic/task/outbox'
 import type { Events } from './events.ts'
 
 export interface JoinDeps {
@@ -27,6 +28,8 @@ export async function joinEvent(
   if (call.state === 'submitting') {
     await recordSubmitted(database, { callId: call.id, providerRequestId })
   }
+  // Its task may be waiting for a later try.
+  await hastenWakeUp(database, call.id)
   await markJoined(database, event.id)
   try {
     await publishNews(redis, providerRequestId)

@@ -14,6 +14,7 @@ import { sessionCookie } from '@funmagic/session/cookie'
 import { createRateLimits } from '@funmagic/session/rate-limits'
 import { createSessions } from '@funmagic/session/session'
 import { ProgressSubscriber } from '@funmagic/task/progress-subscriber'
+import { rememberSpend } from '@funmagic/task/spend'
 import { requireNoEviction, TaskQueue } from '@funmagic/task/queue'
 import { createAdmission, type Admission } from './admission.ts'
 import { createAnnouncer, type Announcer } from './announcer.ts'
@@ -71,7 +72,7 @@ await run('task-gateway', async (environment, lifecycle) => {
       links: createAssetLinks(config.cdn),
       quotes: createQuotes(config.secretKey),
       timeouts: config.tasks,
-      requireAvailable: guards.requireAvailable,
+      availability: guards.availability,
     },
     admin: {
       credentials: await openCredentials(config.secretKey),
@@ -117,7 +118,13 @@ function openGuards(
   lifecycle.onStop('guards', async () => redis.disconnect())
   const refuseAfterMs = config.tasks.providerDownSeconds * 1000
   return {
-    requireAvailable: createAvailability({ database, redis, refuseAfterMs, onError }),
+    availability: createAvailability({
+      database,
+      redis,
+      spendOf: rememberSpend(database),
+      refuseAfterMs,
+      onError,
+    }),
     // The limits come with the next call anyway; without Redis that is soon enough.
     forgetLimits: (scope: 'web' | 'admin', providerId: string) =>
       forgetLimits(redis, scope, providerId).catch(onError),

@@ -3,17 +3,18 @@ import { AppError } from '@funmagic/contract/problem'
 import type { SubmitTask } from '@funmagic/contract/task'
 import type { ToolStep } from '@funmagic/contract/tool'
 import type { Database } from '@funmagic/database/client'
+import { stepInputOf } from '@funmagic/provider/capability'
 import { findTool, readStep, requireStepOrder, type Tool } from '@funmagic/task/catalog'
 import type { NewTask } from '@funmagic/task/submission'
 import { findToolVersion } from '@funmagic/task/tool-versions'
 import { readInput, type InputDeps } from './input-reader.ts'
-import type { RequireAvailable } from './provider-availability.ts'
+import type { Availability } from './provider-availability.ts'
 import type { Quote, Quotes } from './quotes.ts'
 
 export interface OrderDeps extends InputDeps {
   readonly quotes: Quotes
   readonly timeouts: TaskTimeouts
-  readonly requireAvailable: RequireAvailable
+  readonly availability: Availability
 }
 
 /** A task has its step's time to run, and this allowance to wait in the queue before. */
@@ -49,7 +50,7 @@ export async function checkOrder(deps: OrderDeps, order: Order): Promise<Checked
   if (quote !== undefined && quote.stepId !== step.id) throw new AppError('QUOTE_MISMATCH')
   const parent = await requireStepOrder(deps.database, { userId, tool, step, parentTaskId })
   const work = await readInput(deps, { userId, tool, step, parent, input: body.input })
-  await deps.requireAvailable(step.providerId)
+  await deps.availability.require(step, stepInputOf(work.input, work.inheritsPicture))
   const creditsCost = quote?.creditsCost ?? step.cost
   const timeoutMs = timeoutMsOf(step, deps.timeouts)
   return {

@@ -1,38 +1,98 @@
 import { AppError } from '@funmagic/contract/problem'
+import { modelsOf, type ToolStep } from '@funmagic/contract/tool'
 import type { Database } from '@funmagic/database/client'
 import { readBreaker } from '@funmagic/provider/breaker'
-import { findProvider } from '@funmagic/provider/providers'
+import { dailyBudgetMicroUsd, secondsToMidnight } from '@funmagic/provider/budget'
+import { canHonour, type StepInput } from '@funmagic/provider/capability'
+import { findProvider, type Provider } from '@funmagic/provider/providers'
 import type { Redis } from '@funmagic/runtime/redis'
+import type { SpendOf } from '@funmagic/task/spend'
 
 export interface AvailabilityDeps {
   readonly database: Database
   /** Of the queue, where the workers keep their circuit breakers. */
   readonly redis: Redis
+  readonly spendOf: SpendOf
   /** So long a provider may be down until new tasks for it are refused. */
   readonly refuseAfterMs: number
   readonly onError: (error: unknown) => void
 }
 
+export interface StepAvailability {
+  readonly isAvailable: boolean
+  /** Its first model is not there, and another one does it. */
+  readonly isDegraded: boolean
+}
+
+export interface Availability {
+  /**
+   * Refuses a task before it is paid for while every model that could do it is out of reach: its
+   * provider refuses our key, has been down for longer than a task should be kept waiting, or has
+   * taken what may be spent there in a day. Throws PROVIDER_UNAVAILABLE (V-3, V-8, C7).
+   */
+  require(step: ToolStep, input: StepInput): Promise<void>
+  /** The same for whoever looks at a tool; a few seconds old at most. */
+  look(step: ToolStep): Promise<StepAvailability>
+}
+
 const retryAfterRefusedKeySeconds = 60
+const rememberedMs = 5_000
+const rememberedMax = 1_000
 
-/**
- * Refuses a task before it is paid for while its provider refuses our key, or has been down for
- * longer than a task should be kept waiting. Throws PROVIDER_UNAVAILABLE (V-3, V-8).
- */
-export type RequireAvailable = (providerId: string) => Promise<void>
+export function createAvailability(deps: AvailabilityDeps): Availability {
+  const known = new Map<string, { readAtMs: number; isThere: Promise<boolean> }>()
 
-export function createAvailability(deps: AvailabilityDeps): RequireAvailable {
-  return async providerId => {
-    const provider = await findProvider(deps.database, providerId)
-    if (provider?.isHealthy === false) {
-      throw new AppError('PROVIDER_UNAVAILABLE', { retryAfterSeconds: retryAfterRefusedKeySeconds })
-    }
-    const { state, openForMs, retryAfterMs } = await readState(deps, providerId)
-    if (state !== 'open' || openForMs < deps.refuseAfterMs) return
-    throw new AppError('PROVIDER_UNAVAILABLE', {
-      retryAfterSeconds: Math.ceil(retryAfterMs / 1000),
-    })
+  function isThere(providerId: string): Promise<boolean> {
+    const earlier = known.get(providerId)
+    const nowMs = performance.now()
+    if (earlier !== undefined && nowMs - earlier.readAtMs < rememberedMs) return earlier.isThere
+    if (known.size >= rememberedMax) known.clear()
+    const asked = askProvider(deps, providerId)
+    known.set(providerId, { readAtMs: nowMs, isThere: asked })
+    asked.catch(() => known.delete(providerId))
+    return asked
   }
+
+  return {
+    async require(step, input) {
+      let retryAfterSeconds = Infinity
+      for (const [place, { providerId, providerModel }] of modelsOf(step).entries()) {
+        const provider = await findProvider(deps.database, providerId)
+        if (provider === undefined) continue
+        // The first was held against the request already.
+        const wanted = { type: step.type, providerModel }
+        if (place > 0 && !canHonour(provider.type, wanted, input)) continue
+        const seconds = await secondsAway(deps, provider)
+        if (seconds === 0) return
+        retryAfterSeconds = Math.min(retryAfterSeconds, seconds)
+      }
+      if (retryAfterSeconds === Infinity) return
+      throw new AppError('PROVIDER_UNAVAILABLE', { retryAfterSeconds })
+    },
+
+    async look(step) {
+      const there = await Promise.all(modelsOf(step).map(({ providerId }) => isThere(providerId)))
+      const isAvailable = there.includes(true)
+      return { isAvailable, isDegraded: isAvailable && there[0] !== true }
+    },
+  }
+}
+
+async function askProvider(deps: AvailabilityDeps, providerId: string): Promise<boolean> {
+  const provider = await findProvider(deps.database, providerId)
+  return provider !== undefined && (await secondsAway(deps, provider)) === 0
+}
+
+/** For how long nothing should be asked of it; 0 when it is there. */
+async function secondsAway(deps: AvailabilityDeps, provider: Provider): Promise<number> {
+  if (!provider.isHealthy) return retryAfterRefusedKeySeconds
+  const budget = dailyBudgetMicroUsd(provider.config)
+  if (budget !== undefined && (await deps.spendOf(provider.id)) >= budget) {
+    return secondsToMidnight(Date.now())
+  }
+  const { state, openForMs, retryAfterMs } = await readState(deps, provider.id)
+  if (state !== 'open' || openForMs < deps.refuseAfterMs) return 0
+  return Math.max(1, Math.ceil(retryAfterMs / 1000))
 }
 
 /** Without Redis nobody knows; the task may wait, and its deadline bounds that. */

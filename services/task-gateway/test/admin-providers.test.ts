@@ -3,6 +3,7 @@ import { sql } from '@funmagic/database/sql'
 import { openCredentials } from '@funmagic/provider/credentials'
 import { findProvider, readApiKey } from '@funmagic/provider/providers'
 import { listAdminEvents } from '@funmagic/session/admin-events'
+import { saveTool } from '@funmagic/task/catalog'
 import t from 'tap'
 import { addOperator, send } from './admin-app.ts'
 import { openGateway } from './gateway-app.ts'
@@ -166,4 +167,29 @@ t.test('the audit cannot be edited', async t => {
   ]) {
     await t.rejects(database.query(statement), /append-only/)
   }
+})
+
+t.test('a new key counts as good until it is checked (V-8)', async t => {
+  const { id } = (await create('providers')).json()
+  await database.query(sql`UPDATE providers SET is_healthy = false WHERE id = ${id}`)
+  const change = async (body: object) =>
+    (await send(gateway, `PUT /api/admin/providers/${id}`, { cookie, body })).json()
+
+  const renamed = await change({ version: 1, name: `renamed ${++count}` })
+  const rekeyed = await change({ version: 2, apiKey: 'another-canary-key-9876' })
+
+  t.equal(renamed.health.isHealthy, false, 'another change says nothing about the key')
+  t.strictSame(rekeyed.health, { isHealthy: true, checkedAt: null })
+})
+
+t.test('a provider that a tool falls back on is in use', async t => {
+  const { id } = (await create('providers')).json()
+  const fallbacks = [{ providerId: id, providerModel: 'gpt-image-1' }]
+  const { type, config, ...painter } = tools.painter
+  const steps = config.steps.map(step => ({ ...step, fallbacks }))
+  await saveTool(database, { ...painter, typeName: type.name, config: { steps } })
+
+  const refused = await send(gateway, `DELETE /api/admin/providers/${id}`, { cookie })
+
+  t.equal(refused.json().error.code, 'IN_USE')
 })

@@ -14,6 +14,10 @@ function step(id: string, changes: object = {}) {
   return { id, name: id, ...model, cost: 20, ...changes }
 }
 
+function others(count: number) {
+  return Array.from({ length: count }, (_, n) => ({ providerId, providerModel: `gpt-image-${n}` }))
+}
+
 function toolOf(slug: string, config: object = { steps: [step('draw')] }) {
   return { slug, title: 'A tool', typeName: 'test', config }
 }
@@ -100,6 +104,28 @@ t.test('every fault of a config is named with its place', async t => {
       'a model of another vendor',
       { steps: [step('a', { providerModel: 'dall-e' })] },
       '/config/steps/0/providerModel',
+    ],
+    [
+      'an unknown provider as a fallback',
+      {
+        steps: [step('a', { fallbacks: [{ providerId: newId(), providerModel: 'gpt-image-1' }] })],
+      },
+      '/config/steps/0/fallbacks/0/providerId',
+    ],
+    [
+      'a fallback that cannot do the step',
+      { steps: [step('a', { fallbacks: [{ providerId, providerModel: 'dall-e' }] })] },
+      '/config/steps/0/fallbacks/0/providerModel',
+    ],
+    [
+      'the same model as its own fallback',
+      { steps: [step('a', { fallbacks: [{ providerId, providerModel: 'gpt-image-1.5' }] })] },
+      '/config/steps/0/fallbacks/0/providerModel',
+    ],
+    [
+      'six fallbacks',
+      { steps: [step('a', { fallbacks: others(6) })] },
+      '/config/steps/0/fallbacks',
     ],
     ['an unknown key', { steps: [step('a', { price: 1 })] }, '/config/steps/0/price'],
     ['another unknown key', { steps: [step('a')], admin: true }, '/config/admin'],

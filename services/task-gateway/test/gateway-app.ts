@@ -17,6 +17,7 @@ import { createSessions } from '@funmagic/session/session'
 import { createTestUser, type TestUser } from '@funmagic/session/testing'
 import type { Tool } from '@funmagic/task/catalog'
 import { ProgressSubscriber } from '@funmagic/task/progress-subscriber'
+import { readSpend } from '@funmagic/task/spend'
 import { createTestTool, type TestTool } from '@funmagic/task/testing'
 import { createAdmission, type AdmissionLimits } from '../src/admission.ts'
 import { createAnnouncer } from '../src/announcer.ts'
@@ -67,7 +68,13 @@ export async function openGateway(
       links: openLinks(),
       quotes: createQuotes('a secret of this test only', () => Date.now() + clock.aheadMs),
       timeouts: { stepDefaultSeconds: 300, queueAllowanceSeconds: 600 },
-      requireAvailable: createAvailability({ database, redis, refuseAfterMs, onError }),
+      availability: createAvailability({
+        database,
+        redis,
+        spendOf: providerId => readSpend(database, providerId),
+        refuseAfterMs,
+        onError,
+      }),
     },
     admin: {
       credentials: await openCredentials('a secret of this test only'),

@@ -241,3 +241,24 @@ t.test('fal’s events are checked with the keys that fal publishes, fetched onc
   t.strictSame([good.statusCode, again.statusCode, bad.statusCode], [202, 200, 401])
   t.equal(fetches, 1)
 })
+
+t.test('news of a call ends the wait of its task for a later try', async t => {
+  const { gateway } = await setup(t)
+  const callId = await addCall(gateway, 'awaited')
+  const other = await addCall(gateway, 'not-awaited')
+  const { database } = gateway
+  await database.query(sql`
+    WITH waiting AS (UPDATE tasks SET ready_at = now() + interval '1 minute' RETURNING id)
+    UPDATE outbox SET available_at = now() + interval '1 minute' FROM waiting
+    WHERE key = waiting.id
+  `)
+
+  await send(gateway, { body: JSON.stringify({ id: 'awaited', status: 'succeeded' }) })
+
+  const { rows } = await database.query<Record<string, unknown>>(sql`
+    SELECT call.id FROM provider_calls call JOIN outbox ON outbox.key = call.task_id
+    WHERE outbox.available_at <= now() AND outbox.sent_at IS NULL
+  `)
+  t.strictSame(rows, [{ id: callId }])
+  t.not(other, callId)
+})

@@ -1,4 +1,9 @@
-import type { ProviderType, ToolConfig, ToolStep } from '@funmagic/contract/tool'
+import {
+  modelsOf,
+  type ProviderType,
+  type ToolConfig,
+  type ToolStep,
+} from '@funmagic/contract/tool'
 import { findCapability } from '@funmagic/provider/capability'
 import { capabilities } from '@funmagic/provider/models'
 import { priceOf } from '@funmagic/task/tool-changes'
@@ -51,12 +56,25 @@ function duplicates(items: readonly { id: string }[], pointer: string): Fault[] 
   )
 }
 
-function stepFaults(
-  step: ToolStep,
-  place: number,
-  providers: ReadonlyMap<string, ProviderType>,
-): Fault[] {
+type Providers = ReadonlyMap<string, ProviderType>
+
+/** Each of the models must be able to do the step, and none is named twice. */
+function stepFaults(step: ToolStep, place: number, providers: Providers): Fault[] {
   const pointer = `/config/steps/${place}`
+  return modelsOf(step).flatMap((model, turn, models) => {
+    const at = turn === 0 ? pointer : `${pointer}/fallbacks/${turn - 1}`
+    const { providerId, providerModel } = model
+    const first = models.findIndex(
+      other => other.providerId === providerId && other.providerModel === providerModel,
+    )
+    if (first < turn) {
+      return [{ pointer: `${at}/providerModel`, message: 'The step names this model before.' }]
+    }
+    return modelFaults({ ...step, ...model }, at, providers)
+  })
+}
+
+function modelFaults(step: ToolStep, pointer: string, providers: Providers): Fault[] {
   const type = providers.get(step.providerId)
   if (type === undefined) {
     return [{ pointer: `${pointer}/providerId`, message: 'There is no such provider.' }]

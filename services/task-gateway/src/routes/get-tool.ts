@@ -1,13 +1,13 @@
 import { AppError, problems } from '@funmagic/contract/problem'
 import { ToolView } from '@funmagic/contract/tool'
-import type { Database } from '@funmagic/database/client'
 import type { RoutePlugin } from '@funmagic/runtime/http-server'
 import { findTool } from '@funmagic/task/catalog'
 import Type from 'typebox'
 import { toToolView } from '../tool-view.ts'
+import type { ToolDeps } from './list-tools.ts'
 
 /** A tool that is switched off answers like one that does not exist (M1). */
-export const getTool: RoutePlugin<{ database: Database }> = async (app, { database }) => {
+export const getTool: RoutePlugin<ToolDeps> = async (app, { database, availability }) => {
   app.get(
     '/api/tools/:slug',
     {
@@ -20,7 +20,7 @@ export const getTool: RoutePlugin<{ database: Database }> = async (app, { databa
     async request => {
       const tool = await findTool(database, request.params.slug)
       if (tool === undefined || !tool.isActive) throw new AppError('NOT_FOUND')
-      return toToolView(tool)
+      return toToolView(tool, availability)
     },
   )
 }

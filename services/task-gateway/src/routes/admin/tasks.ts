@@ -7,6 +7,7 @@ import {
 import { Id } from '@funmagic/contract/ids'
 import { Page, readPage } from '@funmagic/contract/page'
 import { AppError, problems } from '@funmagic/contract/problem'
+import { toMicroUsd, toUsd } from '@funmagic/provider/budget'
 import type { RoutePlugin } from '@funmagic/runtime/http-server'
 import { cancelTask as endTask, type EndedTask } from '@funmagic/task/lifecycle'
 import { inspectTask, listAllTasks, readAnyTask } from '@funmagic/task/task-inspection'
@@ -52,7 +53,8 @@ export const getTask: RoutePlugin<AdminDeps> = async (app, { database }) => {
     async request => {
       const { taskId } = request.params
       const task = await readAnyTask(database, taskId)
-      return { task: toAdminTask(task), ...(await inspectTask(database, taskId)) }
+      const inspection = await inspectTask(database, taskId)
+      return { task: toAdminTask(task), margin: marginOf(task, inspection.calls), ...inspection }
     },
   )
 }
@@ -96,6 +98,13 @@ export const cancelTask: RoutePlugin<AdminDeps> = async (app, deps) => {
       return toAdminTask(await readAnyTask(deps.database, taskId))
     },
   )
+}
+
+/** Both sides as they are: a credit has no one price in dollars (packages, bonuses, grants). */
+function marginOf(task: Task, calls: AdminTaskDetail['calls']): AdminTaskDetail['margin'] {
+  const micros = calls.reduce((sum, { costUsd }) => sum + toMicroUsd(costUsd), 0)
+  const creditsCharged = task.status === 'completed' ? task.creditsCost : 0
+  return { creditsCharged, providerCostUsd: toUsd(micros) }
 }
 
 function tooLate({ status }: Task): AppError {

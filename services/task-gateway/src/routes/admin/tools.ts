@@ -8,7 +8,7 @@ import {
 import { Id } from '@funmagic/contract/ids'
 import { Page, pageLimitDefault, pageQuery, readPage } from '@funmagic/contract/page'
 import { AppError, problems } from '@funmagic/contract/problem'
-import type { ToolConfig } from '@funmagic/contract/tool'
+import { modelsOf, type ToolConfig } from '@funmagic/contract/tool'
 import type { Transaction } from '@funmagic/database/transaction'
 import { holdProviders } from '@funmagic/provider/provider-changes'
 import type { RoutePlugin } from '@funmagic/runtime/http-server'
@@ -181,7 +181,7 @@ async function requireSound(
     typeName === undefined || type?.isActive === true
       ? []
       : [{ pointer: '/typeName', message: 'There is no such tool type, or it is switched off.' }]
-  const providerIds = config?.steps.map(step => step.providerId) ?? []
+  const providerIds = config?.steps.flatMap(modelsOf).map(model => model.providerId) ?? []
   const providers = await holdProviders(tx, providerIds)
   const configFaults = config === undefined ? [] : toolFaults(config, { providers, cdnUrl })
   refuseFaults([...typeFaults, ...configFaults])
