@@ -49,6 +49,7 @@ export function createAvailability(deps: AvailabilityDeps): Availability {
     if (known.size >= rememberedMax) known.clear()
     const asked = askProvider(deps, providerId)
     known.set(providerId, { readAtMs: nowMs, isThere: asked })
+    // Whoever asked is told; the next one asks again.
     asked.catch(() => known.delete(providerId))
     return asked
   }
@@ -71,6 +72,7 @@ export function createAvailability(deps: AvailabilityDeps): Availability {
     },
 
     async look(step) {
+      // Six models at most.
       const there = await Promise.all(modelsOf(step).map(({ providerId }) => isThere(providerId)))
       const isAvailable = there.includes(true)
       return { isAvailable, isDegraded: isAvailable && there[0] !== true }

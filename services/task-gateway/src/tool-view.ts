@@ -20,6 +20,7 @@ export async function toToolView(tool: Tool, availability: Availability): Promis
       color: type.color,
     },
     creditsCost,
+    // A config has twenty steps at most.
     steps: await Promise.all(
       config.steps.map(async step => ({
         id: step.id,

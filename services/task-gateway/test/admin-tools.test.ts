@@ -75,6 +75,27 @@ t.test('of two changes to one version the second is refused', async t => {
   t.equal(blind.statusCode, 400, 'a change that says no version is none')
 })
 
+const badFallbacks: [string, object, string][] = [
+  [
+    'an unknown provider as a fallback',
+    {
+      steps: [step('a', { fallbacks: [{ providerId: newId(), providerModel: 'gpt-image-1' }] })],
+    },
+    '/config/steps/0/fallbacks/0/providerId',
+  ],
+  [
+    'a fallback that cannot do the step',
+    { steps: [step('a', { fallbacks: [{ providerId, providerModel: 'dall-e' }] })] },
+    '/config/steps/0/fallbacks/0/providerModel',
+  ],
+  [
+    'the same model as its own fallback',
+    { steps: [step('a', { fallbacks: [{ providerId, providerModel: 'gpt-image-1.5' }] })] },
+    '/config/steps/0/fallbacks/0/providerModel',
+  ],
+  ['six fallbacks', { steps: [step('a', { fallbacks: others(6) })] }, '/config/steps/0/fallbacks'],
+]
+
 t.test('every fault of a config is named with its place', async t => {
   const rows: [string, object, string][] = [
     ['a duplicate step', { steps: [step('a'), step('a')] }, '/config/steps/1/id'],
@@ -105,28 +126,7 @@ t.test('every fault of a config is named with its place', async t => {
       { steps: [step('a', { providerModel: 'dall-e' })] },
       '/config/steps/0/providerModel',
     ],
-    [
-      'an unknown provider as a fallback',
-      {
-        steps: [step('a', { fallbacks: [{ providerId: newId(), providerModel: 'gpt-image-1' }] })],
-      },
-      '/config/steps/0/fallbacks/0/providerId',
-    ],
-    [
-      'a fallback that cannot do the step',
-      { steps: [step('a', { fallbacks: [{ providerId, providerModel: 'dall-e' }] })] },
-      '/config/steps/0/fallbacks/0/providerModel',
-    ],
-    [
-      'the same model as its own fallback',
-      { steps: [step('a', { fallbacks: [{ providerId, providerModel: 'gpt-image-1.5' }] })] },
-      '/config/steps/0/fallbacks/0/providerModel',
-    ],
-    [
-      'six fallbacks',
-      { steps: [step('a', { fallbacks: others(6) })] },
-      '/config/steps/0/fallbacks',
-    ],
+    ...badFallbacks,
     ['an unknown key', { steps: [step('a', { price: 1 })] }, '/config/steps/0/price'],
     ['another unknown key', { steps: [step('a')], admin: true }, '/config/admin'],
     ['a missing key', { steps: [{ ...step('a'), name: undefined }] }, '/config/steps/0/name'],

@@ -68,13 +68,7 @@ export async function openGateway(
       links: openLinks(),
       quotes: createQuotes('a secret of this test only', () => Date.now() + clock.aheadMs),
       timeouts: { stepDefaultSeconds: 300, queueAllowanceSeconds: 600 },
-      availability: createAvailability({
-        database,
-        redis,
-        spendOf: providerId => readSpend(database, providerId),
-        refuseAfterMs,
-        onError,
-      }),
+      availability: openAvailability(database, redis),
     },
     admin: {
       credentials: await openCredentials('a secret of this test only'),
@@ -118,6 +112,11 @@ function openLinks() {
   const keyPairId = 'K2TEST'
   const privateKey = newPrivateKey()
   return createAssetLinks({ cdnUrl, privateCdnUrl, keyPairId, privateKey, windowSeconds: 300 })
+}
+
+function openAvailability(database: Database, redis: ReturnType<typeof openCache>) {
+  const spendOf = (providerId: string) => readSpend(database, providerId)
+  return createAvailability({ database, redis, spendOf, refuseAfterMs, onError })
 }
 
 const refuseAfterMs = 60_000

@@ -17,6 +17,7 @@ export const listTools: RoutePlugin<ToolDeps> = async (app, { database, availabi
     { schema: { summary: 'The tools on offer', response: { 200: Page(ToolView) } } },
     async () => {
       const tools = await listActiveTools(database)
+      // Bounded by listTools; a provider is asked about once in five seconds.
       return {
         items: await Promise.all(tools.map(tool => toToolView(tool, availability))),
         nextCursor: null,
