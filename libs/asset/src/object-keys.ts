@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHash, randomInt } from 'node:crypto'
 import type { OutputMimeType } from '@funmagic/contract/asset'
+import { galleryPath } from '@funmagic/contract/gallery'
 import { isId, type AssetId, type TaskId, type UploadId, type UserId } from '@funmagic/contract/ids'
 import {
   derivativePresets,
@@ -115,7 +116,7 @@ export function headersFor({ bucket, key }: Place, mimeType: OutputMimeType): Ob
 /** All that a user keeps to himself lies in here, and nothing of anybody else (A8). */
 export function privateFolder(userId: UserId): string {
   assert(isId(userId), 'the owner is part of a key')
-  return `private/${userId}/`
+  return galleryPath(userId).slice(1)
 }
 
 function privatePlace(owner: Owner, name: string): Place {

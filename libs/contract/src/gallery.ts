@@ -1,6 +1,6 @@
 import Type, { type Static } from 'typebox'
 import { AssetView, Module } from './asset.ts'
-import { Id } from './ids.ts'
+import { Id, type UserId } from './ids.ts'
 import { pageQuery } from './page.ts'
 
 /** What a request about many assets may name at once. */
@@ -108,6 +108,11 @@ export const AssetEventView = Type.Object({
   createdAt: Type.String({ format: 'date-time' }),
 })
 export type AssetEventView = Static<typeof AssetEventView>
+
+/** The path of a user's own folder on the private CDN, to which signed cookies are bound (A8). */
+export function galleryPath(userId: UserId): string {
+  return `/private/${userId}/`
+}
 
 /** Reply of POST /api/assets/session-cookies. */
 export const GalleryAccess = Type.Object({

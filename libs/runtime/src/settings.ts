@@ -206,6 +206,16 @@ export const SessionCookieSettings = Type.Object({
   ),
 })
 
+export const galleryCookieDomain = Type.Optional(
+  setting(
+    Type.String({
+      minLength: 1,
+      description: 'Domain of the API and the private CDN, for signed cookies; none without it',
+    }),
+    { env: 'GALLERY_COOKIE_DOMAIN' },
+  ),
+)
+
 export const LimitSettings = Type.Object({
   profile: setting(
     Type.Union([Type.Literal('production'), Type.Literal('development')], {

@@ -9,6 +9,7 @@ import {
   type RoutePlugin,
   type ServerOptions,
 } from '@funmagic/runtime/http-server'
+import type { GalleryCookieScope } from '@funmagic/session/gallery-cookies'
 import { registerRateLimits } from '@funmagic/session/limit-requests'
 import type { RateLimits } from '@funmagic/session/rate-limits'
 import {
@@ -18,7 +19,6 @@ import {
   type SessionPluginOptions,
 } from '@funmagic/session/require-user'
 import { tagReply } from './entity-tags.ts'
-import type { CookieScope } from './gallery-cookies.ts'
 import type { Events } from './events.ts'
 import { createQuotas } from './quotas.ts'
 import { cancelUpload } from './routes/cancel-upload.ts'
@@ -56,7 +56,10 @@ export interface AssetDeps {
   /** Of the lowest tier. */
   readonly quota: UploadQuota
   readonly links: AssetLinks
-  readonly gallery: { readonly cookieScope: CookieScope | undefined; readonly downloads: Slots }
+  readonly gallery: {
+    readonly cookieScope: GalleryCookieScope | undefined
+    readonly downloads: Slots
+  }
   readonly events: Events
 }
 

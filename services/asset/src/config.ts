@@ -8,6 +8,7 @@ import {
   ObjectStoreSettings,
   RedisCacheSettings,
   SessionCookieSettings,
+  galleryCookieDomain,
 } from '@funmagic/runtime/settings'
 import Type, { type Static } from 'typebox'
 
@@ -65,15 +66,7 @@ const InvalidationSettings = Type.Object({
 })
 
 const GallerySettings = Type.Object({
-  cookieDomain: Type.Optional(
-    setting(
-      Type.String({
-        minLength: 1,
-        description: 'Domain of the API and the private CDN, for signed cookies; none without it',
-      }),
-      { env: 'GALLERY_COOKIE_DOMAIN' },
-    ),
-  ),
+  cookieDomain: galleryCookieDomain,
   downloadsMax: setting(
     Type.Integer({
       minimum: 1,

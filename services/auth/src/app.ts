@@ -3,7 +3,8 @@ import { createServer, type HttpServer, type ServerOptions } from '@funmagic/run
 import { nameAllFaults } from '@funmagic/runtime/validation'
 import { registerRateLimits } from '@funmagic/session/limit-requests'
 import type { RateLimits } from '@funmagic/session/rate-limits'
-import { registerSession, type SessionPluginOptions } from '@funmagic/session/require-user'
+import { registerSession } from '@funmagic/session/require-user'
+import type { BrowserSessionOptions } from './browser-session.ts'
 import type { Events } from './events.ts'
 import type { Passwords } from './password.ts'
 import { getSession } from './routes/get-session.ts'
@@ -16,7 +17,7 @@ import { signUp } from './routes/sign-up.ts'
 export interface AuthDeps {
   readonly server: Omit<ServerOptions, 'service' | 'title' | 'description'>
   readonly database: Database
-  readonly session: SessionPluginOptions
+  readonly session: BrowserSessionOptions
   readonly limits: RateLimits
   readonly passwords: Passwords
   readonly bonusCredits: number

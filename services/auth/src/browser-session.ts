@@ -4,6 +4,7 @@ import {
   writeSessionCookie,
   type SessionPluginOptions,
 } from '@funmagic/session/require-user'
+import { clearGalleryCookies, type GalleryCookieScope } from '@funmagic/session/gallery-cookies'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
 // A browser holds one session cookie; more than a few come from no browser.
@@ -23,14 +24,40 @@ export async function startBrowserSession(
   writeSessionCookie(reply, cookie, { ...opened, isRemembered: who.isRemembered })
 }
 
-/** Signs the browser out: its cookie goes, and every session that it sent is ended. */
+export interface BrowserSessionOptions extends SessionPluginOptions {
+  /** Where the asset service lets browsers into galleries by cookies; undefined for nowhere. */
+  readonly galleryCookies: GalleryCookieScope | undefined
+}
+
+/**
+ * Signs the browser out: its cookies go, also those that open the gallery, and every session that
+ * it sent is ended.
+ */
 export async function endBrowserSession(
   request: FastifyRequest,
   reply: FastifyReply,
-  session: SessionPluginOptions,
+  { galleryCookies: scope, ...session }: BrowserSessionOptions,
 ): Promise<void> {
+  if (scope !== undefined) {
+    for (const userId of await findPresented(request, session)) {
+      for (const line of clearGalleryCookies(userId, scope)) reply.header('set-cookie', line)
+    }
+  }
   await closePresented(request, session)
   clearSessionCookie(reply, session.cookie)
+}
+
+async function findPresented(
+  request: FastifyRequest,
+  { sessions }: SessionPluginOptions,
+): Promise<Set<UserId>> {
+  const tokens = request.sessionCookie().tokens.slice(0, presentedMax)
+  const users = new Set<UserId>()
+  for (const token of tokens) {
+    const session = await sessions.findSession(token)
+    if (session) users.add(session.user.id)
+  }
+  return users
 }
 
 async function closePresented(request: FastifyRequest, { sessions }: SessionPluginOptions) {

@@ -6,8 +6,9 @@ import {
   LogSettings,
   RedisCacheSettings,
   SessionCookieSettings,
+  galleryCookieDomain,
 } from '@funmagic/runtime/settings'
-import Type from 'typebox'
+import Type, { type Static } from 'typebox'
 
 export const AuthConfig = Type.Object({
   http: HttpSettings,
@@ -16,6 +17,7 @@ export const AuthConfig = Type.Object({
   redis: RedisCacheSettings,
   cookie: SessionCookieSettings,
   limits: LimitSettings,
+  gallery: Type.Object({ cookieDomain: galleryCookieDomain }),
   signUp: Type.Object({
     bonusCredits: setting(
       Type.Integer({
@@ -28,3 +30,4 @@ export const AuthConfig = Type.Object({
     ),
   }),
 })
+export type AuthConfig = Static<typeof AuthConfig>

@@ -6,6 +6,7 @@ import { createLogger } from '@funmagic/runtime/logger'
 import { createMetrics } from '@funmagic/runtime/metrics'
 import { openRedis } from '@funmagic/runtime/redis'
 import { sessionCookie } from '@funmagic/session/cookie'
+import type { GalleryCookieScope } from '@funmagic/session/gallery-cookies'
 import { forgetRateLimitSettings } from '@funmagic/session/rate-limit-settings'
 import { createRateLimits } from '@funmagic/session/rate-limits'
 import { createSessions } from '@funmagic/session/session'
@@ -40,7 +41,7 @@ await run('auth', async (environment, lifecycle) => {
       health: { db: () => database.query(sql`SELECT 1`), redis: () => redis.ping() },
     },
     database,
-    session: { sessions, cookie: sessionCookie(config.cookie) },
+    session: { sessions, cookie: sessionCookie(config.cookie), galleryCookies: openScope(config) },
     limits: createRateLimits({ database, redis, profile: config.limits.profile, onError }),
     passwords: await createPasswords(),
     bonusCredits: config.signUp.bonusCredits,
@@ -53,3 +54,8 @@ await run('auth', async (environment, lifecycle) => {
   await app.listen({ host: config.http.host, port: config.http.port })
   lifecycle.onStop('server', drain)
 })
+
+function openScope({ gallery, cookie }: AuthConfig): GalleryCookieScope | undefined {
+  const { cookieDomain: domain } = gallery
+  return domain === undefined ? undefined : { domain, isSecure: cookie.secure }
+}

@@ -42,7 +42,11 @@ export async function startAuthApp(t: Teardown, options: { profile?: RateLimitPr
       health: { redis: () => redis.ping() },
     },
     database,
-    session: { sessions, cookie: sessionCookie({ secure: true }) },
+    session: {
+      sessions,
+      cookie: sessionCookie({ secure: true }),
+      galleryCookies: { domain: 'funmagic.test', isSecure: true },
+    },
     limits: createRateLimits({ database, redis, profile: options.profile ?? 'development' }),
     passwords: await createPasswords(),
     bonusCredits: 100,

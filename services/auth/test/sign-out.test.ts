@@ -16,7 +16,10 @@ t.test('after a sign-out the session is refused at once, although it was cached'
 
   t.equal(response.statusCode, 200)
   t.same(response.json(), { success: true })
-  t.match(response.headers['set-cookie'], /^__Host-funmagic_session=; .*Expires=Thu, 01 Jan 1970/)
+  t.match(
+    [response.headers['set-cookie']].flat().at(-1),
+    /^__Host-funmagic_session=; .*Expires=Thu, 01 Jan 1970/,
+  )
   t.notOk(await isSignedIn(cookie))
 })
 
@@ -55,4 +58,21 @@ t.test('a foreign page cannot sign anybody out', async t => {
     t.match(response.json(), { error: { code: 'CSRF_REJECTED' } })
   }
   t.ok(await isSignedIn(cookie))
+})
+
+t.test('a sign-out takes back what opened the gallery, for every user of the browser', async t => {
+  const [ada, bob] = [await signUpSomebody(app), await signUpSomebody(app)]
+
+  const response = await post(app, 'sign-out', {}, `${ada.cookie}; ${bob.cookie}`)
+  const stranger = await post(app, 'sign-out')
+
+  const lines = [response.headers['set-cookie']].flat().map(String)
+  for (const { user } of [ada, bob]) {
+    for (const name of ['Policy', 'Signature', 'Key-Pair-Id', 'Hash-Algorithm']) {
+      const attributes = `Path=/private/${user.id}/; HttpOnly; SameSite=Lax; Secure`
+      const line = `CloudFront-${name}=; Max-Age=0; ${attributes}; Domain=funmagic.test`
+      t.ok(lines.includes(line), line)
+    }
+  }
+  t.notMatch(String(stranger.headers['set-cookie']), 'CloudFront')
 })

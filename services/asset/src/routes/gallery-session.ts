@@ -2,14 +2,15 @@ import type { AssetLinks } from '@funmagic/asset/resolve-url'
 import { GalleryAccess } from '@funmagic/contract/gallery'
 import { problems } from '@funmagic/contract/problem'
 import type { RoutePlugin } from '@funmagic/runtime/http-server'
+import { clearGalleryCookies, type GalleryCookieScope } from '@funmagic/session/gallery-cookies'
 import { userOf } from '@funmagic/session/require-user'
 import Type from 'typebox'
-import { clearGalleryCookies, writeGalleryCookies, type CookieScope } from '../gallery-cookies.ts'
+import { writeGalleryCookies } from '../gallery-cookies.ts'
 
 interface GallerySessionDeps {
   readonly links: AssetLinks
   /** Without one there are no cookies, and every address is signed. */
-  readonly cookieScope: CookieScope | undefined
+  readonly cookieScope: GalleryCookieScope | undefined
 }
 
 /** Signed cookies for a gallery (A8): set after signing in, renewed before they end, cleared. */
@@ -29,8 +30,9 @@ export const gallerySession: RoutePlugin<GallerySessionDeps> = async (app, deps)
       },
     },
     async (request, reply) => {
-      const signed = links.signGallery(userOf(request).id)
-      reply.header('set-cookie', writeGalleryCookies(signed, cookieScope))
+      const userId = userOf(request).id
+      const signed = links.signGallery(userId)
+      reply.header('set-cookie', writeGalleryCookies(signed, userId, cookieScope))
       return { folderUrl: signed.folderUrl, expiresAt: signed.expiresAt.toISOString() }
     },
   )
@@ -39,13 +41,12 @@ export const gallerySession: RoutePlugin<GallerySessionDeps> = async (app, deps)
     '/api/assets/session-cookies',
     {
       schema: {
-        summary: 'Take the cookies back, before signing out',
+        summary: 'Take the cookies back; signing out does it too',
         response: { 204: Type.Null({ description: 'Cleared' }), ...problems('UNAUTHORIZED') },
       },
     },
     async (request, reply) => {
-      const { folderUrl } = links.signGallery(userOf(request).id)
-      reply.header('set-cookie', clearGalleryCookies(folderUrl, cookieScope))
+      reply.header('set-cookie', clearGalleryCookies(userOf(request).id, cookieScope))
       return reply.code(204).send(null)
     },
   )

@@ -1,12 +1,11 @@
 import { problems } from '@funmagic/contract/problem'
 import type { RoutePlugin } from '@funmagic/runtime/http-server'
-import type { SessionPluginOptions } from '@funmagic/session/require-user'
 import Type from 'typebox'
-import { endBrowserSession } from '../browser-session.ts'
+import { endBrowserSession, type BrowserSessionOptions } from '../browser-session.ts'
 import type { Events } from '../events.ts'
 
 export interface SignOutDeps {
-  readonly session: SessionPluginOptions
+  readonly session: BrowserSessionOptions
   readonly events: Events
 }
 
