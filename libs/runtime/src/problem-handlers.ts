@@ -121,9 +121,15 @@ const unavailableMessages = new RegExp(
   ].join('|'),
 )
 
+// Prisma has no code of its own for most errors of a server: it says the SQLSTATE in its message.
+const sqlStateInWords = /^P20/
+
 /** A dependency is away (reliability P-1 to P-4): the client may come again. */
 function isUnavailable(error: Error & { code?: unknown }): boolean {
-  if (typeof error.code === 'string' && unavailableCodes.test(error.code)) return true
+  const code = typeof error.code === 'string' ? error.code : ''
+  if (unavailableCodes.test(code)) return true
+  const [, sqlState = ''] = /Code: `(\w{5})`/.exec(error.message) ?? []
+  if (sqlStateInWords.test(code) && unavailableCodes.test(sqlState)) return true
   if (unavailableMessages.test(error.message)) return true
   return error.cause instanceof Error && isUnavailable(error.cause)
 }

@@ -235,15 +235,22 @@ t.test('an unforeseen error shows the client nothing of itself', async t => {
   t.match(lines.join(''), /secret table name/)
 })
 
-t.test('a lost database connection is 503 with Retry-After', async t => {
-  const failWith = Object.assign(new Error('terminating connection'), { code: '57P01' })
-  const { app } = await setup(t, { failWith })
+const awayErrors: readonly (readonly [name: string, message: string, code?: string])[] = [
+  ['a lost database connection', 'terminating connection', '57P01'],
+  ['a server that starts, by Prisma', 'Database error. Code: `57P03`. Message: `starts`', 'P2039'],
+  ['a pool that has been closed', 'Cannot use a pool after calling end on the pool'],
+]
 
-  const response = await app.inject('/things/0199d5b0-7a3c-7c1e-9f52-6f1f0c1f7a10')
+for (const [name, message, code] of awayErrors) {
+  t.test(`${name} is 503 with Retry-After`, async t => {
+    const { app } = await setup(t, { failWith: Object.assign(new Error(message), { code }) })
 
-  t.equal(response.statusCode, 503)
-  t.equal(response.headers['retry-after'], '2')
-})
+    const response = await app.inject('/things/0199d5b0-7a3c-7c1e-9f52-6f1f0c1f7a10')
+
+    t.equal(response.statusCode, 503)
+    t.equal(response.headers['retry-after'], '2')
+  })
+}
 
 t.test('health tells the process from its parts, and draining takes it out', async t => {
   const { app, drain } = await setup(t)
