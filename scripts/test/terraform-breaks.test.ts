@@ -99,9 +99,22 @@ const breaks: readonly Break[] = [
       {
         what: 'an action with a wildcard',
         file: 'roles.tf',
-        from: 'Action   = ["s3:ListBucket"]',
-        to: 'Action   = ["s3:*"]',
+        from: 'Action = concat(["s3:ListBucket"], [',
+        to: 'Action = concat(["s3:*"], [',
         notice: /no role has an action with a wildcard/,
+      },
+    ],
+  },
+  {
+    module: 'compute',
+    test: 'compute',
+    changes: [
+      {
+        what: 'an optional secret for services that do not know it',
+        file: 'task-definitions.tf',
+        from: 'setintersection(given.optional_secrets, keys(var.secret_arns))',
+        to: 'keys(var.secret_arns)',
+        notice: /gets its secrets and no other one's/,
       },
     ],
   },
