@@ -14,6 +14,7 @@ const candidate: Candidate = {
   type: 'openai',
   open: openOpenaiImages,
   urlOf: providers => providers.openaiUrl,
+  jobFailure: 'moderated',
   request: {
     reference: 'our-id-of-the-call',
     stepType: 'image-gen',

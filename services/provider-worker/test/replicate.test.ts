@@ -15,6 +15,7 @@ const candidate: Candidate = {
   type: 'replicate',
   open: openReplicate,
   urlOf: providers => providers.replicateUrl,
+  refusal: 'rejected',
   request: {
     reference: 'a-call',
     stepType: 'point-cloud',
