@@ -4,9 +4,10 @@ import { taskQueueName, type TaskJob } from '@funmagic/contract/task'
 import type { WakeUp } from './outbox.ts'
 
 /**
- * BullMQ carries wake-ups and decides nothing: a job runs once, leaves no history, and is not
- * retried, because retries, leases and fencing are Postgres' (lifecycle.ts, sweeps.ts). With no
- * history an id is free again as soon as its job ends, so a lost wake-up can be sent again.
+ * BullMQ carries wake-ups and decides nothing: a job leaves no history, and retries, leases and
+ * fencing of tasks are Postgres' (lifecycle.ts, sweeps.ts). It repeats only what threw, which is a
+ * store that was away, a few times within seconds; claiming decides whether there is work left. With
+ * no history an id is free again as soon as its job ends, so a lost wake-up can be sent again.
  */
 export interface QueueOptions {
   readonly url: string
@@ -29,7 +30,8 @@ export interface ConsumerOptions extends QueueOptions {
   readonly lockMs?: number | undefined
   /**
    * Runs one wake-up. The signal aborts when the consumer closes: the work must then end or be
-   * handed back. A lost BullMQ lock does not abort it: renewLease says who owns the task.
+   * handed back. A lost BullMQ lock does not abort it: renewLease says who owns the task. What it
+   * throws has been told by it, and makes the wake-up come again within seconds, three times.
    */
   readonly onJob: (job: TaskJob, signal: AbortSignal) => Promise<void>
 }
@@ -49,6 +51,9 @@ const bookkeepingTimeoutMs = 1_000
 const lockDefaultMs = 10_000
 const stalledMax = 1_000_000
 const policyWaitMs = 3_000
+/** At 0.5 to 1, 1 to 2 and 2 to 4 s; a longer outage is the sweeper's (redispatchLost). */
+const runsMax = 4
+const runAgainAfterMs = 1_000
 const jobName = 'wake-up'
 
 /** The producing side of the queue. It fails fast: the outbox keeps what it could not send. */
@@ -64,7 +69,12 @@ export class TaskQueue {
       // Asking for the version, once at the start, breaks the queue for good if Redis is down.
       skipVersionCheck: true,
       skipWaitingForReady: true,
-      defaultJobOptions: { attempts: 1, removeOnComplete: true, removeOnFail: true },
+      defaultJobOptions: {
+        attempts: runsMax,
+        backoff: { type: 'exponential', delay: runAgainAfterMs, jitter: 0.5 },
+        removeOnComplete: true,
+        removeOnFail: true,
+      },
     })
     this.#queue.on('error', options.onError)
   }
@@ -134,7 +144,6 @@ export class TaskConsumer {
       if (!this.#closing.signal.aborted) options.onError(error)
     }
     this.#worker.on('error', report)
-    this.#worker.on('failed', (_job, error) => report(error))
   }
 
   async #run(job: TaskJob, onJob: ConsumerOptions['onJob']): Promise<void> {

@@ -21,9 +21,9 @@ export interface WorkerOptions {
 const handBackMs = 5_000
 
 /**
- * Takes wake-ups from the queue and runs their tasks. A wake-up is a hint: it is done with, and
- * never repeated by the queue, whatever becomes of its task, since Postgres knows what is left
- * to do and the sweeper sees to it (decision 2).
+ * Takes wake-ups from the queue and runs their tasks. A wake-up is a hint: it is done with,
+ * whatever becomes of its task, since Postgres knows what is left to do and the sweeper sees to it
+ * (decision 2). Only when Postgres could not be asked does the queue bring it again, in seconds.
  */
 export class Worker {
   readonly #consumer: TaskConsumer
@@ -81,9 +81,10 @@ export class Worker {
     try {
       await runTask(job.taskId, { started: this.#started.signal, expired: this.#expired.signal })
     } catch (error) {
-      // Postgres was away when the task was to be claimed or handed back: its wake-up is written
-      // again, or its lease runs out.
+      // Postgres was away when the task was to be claimed or handed back: its wake-up comes again
+      // in seconds, is written again if that is not enough, or its lease runs out.
       events.taskCrashed(job, error)
+      throw error
     }
   }
 }

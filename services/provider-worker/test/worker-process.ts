@@ -31,7 +31,7 @@ export interface WorkerProcess {
 }
 
 const leaseMs = 1_000
-const redispatchAfterMs = 15_000
+const redispatchAfterMs = 10_000
 
 export interface SiteOptions {
   /** How often a task that lost its worker is taken up again; for ever, nearly, unless told. */

@@ -61,6 +61,23 @@ t.test('a task that throws takes nobody with it', async t => {
   t.pass('the second ran')
 })
 
+t.test('a task that could not be claimed runs again within seconds, by itself', async t => {
+  const taskId = newId()
+  const ran: string[] = []
+  const { worker, enqueue } = setup(t, {
+    runTask: async id => {
+      ran.push(id)
+      if (ran.length < 3) throw new Error('Postgres is away')
+    },
+  })
+  t.teardown(() => worker[Symbol.asyncDispose]())
+
+  await enqueue(taskId)
+  await until(() => ran.length === 3)
+
+  t.same(ran, [taskId, taskId, taskId])
+})
+
 t.test('a worker that asks its queue for work is well', async t => {
   const { worker } = setup(t, {})
   t.teardown(() => worker[Symbol.asyncDispose]())

@@ -44,7 +44,7 @@ export async function openGateway(
   webhookSettings: WebhookSettings = {},
   limits: Partial<AdmissionLimits> = {},
 ) {
-  const { database } = await createTestDatabase(t)
+  const { database, url: databaseUrl } = await createTestDatabase(t)
   const redis = openCache()
   const metrics = createMetrics('task-gateway')
   const logger = createLogger('task-gateway', 'silent')
@@ -87,6 +87,7 @@ export async function openGateway(
   return {
     app,
     database,
+    databaseUrl,
     redis,
     metrics,
     events,
@@ -146,7 +147,7 @@ const httpSettings = {
   drainMs: 0,
 }
 
-function newPrivateKey(): string {
+export function newPrivateKey(): string {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
 }
