@@ -6,8 +6,8 @@ import type { WakeUp } from './outbox.ts'
 /**
  * BullMQ carries wake-ups and decides nothing: a job leaves no history, and retries, leases and
  * fencing of tasks are Postgres' (lifecycle.ts, sweeps.ts). It repeats only what threw, which is a
- * store that was away, a few times within seconds; claiming decides whether there is work left. With
- * no history an id is free again as soon as its job ends, so a lost wake-up can be sent again.
+ * store that was away, a few times within seconds; claiming decides whether there is work left.
+ * With no history an id is free again as soon as its job ends, so a lost wake-up can be sent again.
  */
 export interface QueueOptions {
   readonly url: string

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import type { TaskId } from '@funmagic/contract/ids'
+import { newId, type TaskId } from '@funmagic/contract/ids'
 import type { TaskStatus } from '@funmagic/contract/task'
 import { sql } from '@funmagic/database/sql'
 import { createTestDatabase } from '@funmagic/database/testing'
@@ -102,7 +102,8 @@ async function perform({ taskId, childId }: Chain, attempt: number, step: Step):
 /** A worker sends once, unless its call is on record already. */
 async function send(claim: Claim): Promise<boolean> {
   if ((await findOpenCall(database, { taskId: claim.taskId, stepId })) !== undefined) return false
-  const call = { ...claim, stepId, provider: 'fal', model: 'a-model' } as const
+  const [providerId, model] = [newId(), 'a-model']
+  const call = { ...claim, stepId, provider: 'fal', providerId, model } as const
   return (await recordSubmitting(database, call)) !== undefined
 }
 

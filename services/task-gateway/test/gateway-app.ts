@@ -46,13 +46,11 @@ export async function openGateway(
 ) {
   const { database, url: databaseUrl } = await createTestDatabase(t)
   const redis = openCache()
-  const metrics = createMetrics('task-gateway')
-  const logger = createLogger('task-gateway', 'silent')
-  const events = createEvents(metrics, logger)
+  const { metrics, logger, events } = openEvents()
+  const admission = createAdmission({ database, limits: { ...admissionLimits, ...limits } })
   const announcer = createAnnouncer({ database, redis, events })
   const nudges = { count: 0 }
   const dispatcher = { nudge: () => void (nudges.count += 1) }
-  const admission = createAdmission({ database, limits: { ...admissionLimits, ...limits } })
   const clock = { aheadMs: 0 }
   const forgotten: string[] = []
   const { waits, listening } = openWaits(database)
@@ -98,6 +96,12 @@ export async function openGateway(
     waits,
     tools: await addTools(database),
   }
+}
+
+function openEvents() {
+  const metrics = createMetrics('task-gateway')
+  const logger = createLogger('task-gateway', 'silent')
+  return { metrics, logger, events: createEvents(metrics, logger) }
 }
 
 function openCache() {
