@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto'
 import type { OutputMimeType } from '@funmagic/contract/asset'
 import type { Place } from './asset.ts'
+import { sha256Of } from './digests.ts'
 import { headersFor } from './object-keys.ts'
 import { type ObjectStore, StoreFailure } from './object-store.ts'
 
@@ -29,5 +29,5 @@ export async function deposit(
   const isOurs = await store.create(place, bytes, headersFor(place, mimeType))
   const kept = isOurs ? bytes : await store.read(place, limits)
   if (kept === undefined) throw new StoreFailure(new Error(`${place.key} was taken and is gone`))
-  return { bytes: kept, sha256: createHash('sha256').update(kept).digest('hex') }
+  return { bytes: kept, sha256: await sha256Of(kept) }
 }

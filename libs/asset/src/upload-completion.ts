@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { newId } from '@funmagic/contract/ids'
 import { AppError } from '@funmagic/contract/problem'
 import type { Database } from '@funmagic/database/client'
@@ -9,6 +8,7 @@ import type { Asset, NewAsset } from './asset.ts'
 import { findAsset } from './catalog.ts'
 import { deposit } from './deposits.ts'
 import { storeDerivatives } from './derivatives.ts'
+import { sha256Of } from './digests.ts'
 import { placeOfUpload, quarantinePlace } from './object-keys.ts'
 import type { ObjectStore } from './object-store.ts'
 import { findPlatformAsset } from './platform-assets.ts'
@@ -102,7 +102,7 @@ async function readQuarantined(store: ObjectStore, upload: Upload): Promise<Uint
   if (bytes === undefined) throw new AppError('UPLOAD_INCOMPLETE')
   const isAsDeclared =
     bytes.length === upload.sizeBytes &&
-    (upload.sha256 === null || upload.sha256 === digestOf(bytes))
+    (upload.sha256 === null || upload.sha256 === (await sha256Of(bytes)))
   if (!isAsDeclared) throw new AppError('CHECKSUM_MISMATCH')
   return bytes
 }
@@ -152,8 +152,4 @@ async function commit(
   const isCounted = upload.purpose === 'user' && asset.sizeBytes > upload.sizeBytes
   if (isCounted) await refuseGrownBeyondQuota(tx, quota, own.userId)
   return true
-}
-
-function digestOf(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex')
 }
