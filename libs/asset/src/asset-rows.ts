@@ -37,18 +37,19 @@ export async function insertAsset(
   tx: Transaction,
   asset: NewAsset,
   purpose: AssetPurpose = 'user',
+  madeOf?: AssetId,
 ): Promise<Asset | undefined> {
   const { rows } = await tx.query<Asset>(sql`
     INSERT INTO assets (id, user_id, module, bucket, storage_key, filename, mime_type, size,
       sha256, width, height, derivatives, thumbhash, derivatives_due_at, task_id, task_output,
-      purpose, visibility, published_at)
+      purpose, visibility, published_at, parent_asset_id)
     VALUES (${asset.id}, ${asset.userId}, ${asset.module}, ${asset.bucket}::asset_bucket,
       ${asset.storageKey}, ${asset.filename}, ${asset.mimeType}, ${asset.sizeBytes},
       ${asset.sha256}, ${asset.width}, ${asset.height},
       ${asset.derivatives}, ${asset.thumbhash}, ${lacksDerivatives(asset) ? sql`now()` : null},
       ${asset.taskId}, ${asset.taskOutput},
       ${purpose}::asset_purpose, ${visibilityOf[purpose]}::asset_visibility,
-      ${purpose === 'ops' ? sql`now()` : null})
+      ${purpose === 'ops' ? sql`now()` : null}, ${madeOf ?? null})
     ON CONFLICT (task_id, task_output) DO NOTHING
     RETURNING ${assetColumns}
   `)

@@ -1,4 +1,4 @@
-import { newId, type TaskId, type UserId } from '@funmagic/contract/ids'
+import { newId, type AssetId, type TaskId, type UserId } from '@funmagic/contract/ids'
 import { AppError } from '@funmagic/contract/problem'
 import { sql } from '@funmagic/database/sql'
 import type { Transaction } from '@funmagic/database/transaction'
@@ -65,9 +65,16 @@ export async function storeOutput(store: ObjectStore, file: ProducedFile): Promi
   }
 }
 
-/** Makes the stored output an asset of its task; a repeat returns the asset of the first time. */
-export async function insertOutputAsset(tx: Transaction, output: StoredOutput): Promise<Asset> {
-  const inserted = await insertAsset(tx, output)
+/**
+ * Makes the stored output an asset of its task, and a child of the asset that it was made of; a
+ * repeat returns the asset of the first time.
+ */
+export async function insertOutputAsset(
+  tx: Transaction,
+  output: StoredOutput,
+  madeOf?: AssetId,
+): Promise<Asset> {
+  const inserted = await insertAsset(tx, output, 'user', madeOf)
   if (inserted) return inserted
   const { rows } = await tx.query<Asset>(sql`
     SELECT ${assetColumns} FROM assets

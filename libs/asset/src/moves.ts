@@ -273,6 +273,7 @@ async function recordFailure(
   `)
 }
 
+/** Columns keep milliseconds and round up: what is due now must be due for the next statement. */
 function fromNow(seconds: number): Sql {
-  return sql`now() + ${seconds} * interval '1 second'`
+  return sql`date_trunc('milliseconds', now()) + ${seconds} * interval '1 second'`
 }

@@ -244,7 +244,8 @@ async function send({ database, cdn }: RevocationDeps, { id, paths }: Invalidati
   }
   await database.query(sql`
     WITH accepted AS (UPDATE cdn_invalidations SET accepted_at = now() WHERE id = ${id})
-    UPDATE asset_revocations SET attempts = 0, last_error = NULL, next_attempt_at = now()
+    UPDATE asset_revocations SET attempts = 0, last_error = NULL,
+      next_attempt_at = date_trunc('milliseconds', now())
     WHERE invalidation_id = ${id} AND refused_at IS NULL
   `)
 }

@@ -6,6 +6,7 @@ import { sql } from '@funmagic/database/sql'
 import type { Asset } from '../src/asset.ts'
 import { openCdnInvalidation } from '../src/cdn-invalidation.ts'
 import { findAsset } from '../src/catalog.ts'
+import { headersFor } from '../src/object-keys.ts'
 import { deleteAsset, publishAsset, unpublishAsset } from '../src/publishing.ts'
 import { createAssetLinks, type Viewer } from '../src/resolve-url.ts'
 import { continueRevocations, type Refused } from '../src/revocations.ts'
@@ -245,3 +246,24 @@ t.test('an edge that cannot be told or asked is a failure that may pass', async 
   await t.rejects(cdn.invalidate(request), { code: 'UNAVAILABLE' })
   await t.rejects(cdn.probe('public/x'), { code: 'UNAVAILABLE' })
 })
+
+t.test(
+  'a versioned file of the platform is kept for a year, and never asked for again',
+  async t => {
+    const { store, links } = await setup(t)
+    const place = { bucket: 'public', key: `public/ops/banners/${newId()}.png` } as const
+    const bytes = await paint('image/png')
+    await store.create(place, bytes, headersFor(place, 'image/png'))
+
+    const replies = [
+      await get(links.publicUrlOf(place.key)),
+      await get(links.publicUrlOf(place.key)),
+    ]
+
+    for (const { status, sha256: digest, headers } of replies) {
+      t.same([status, digest], [200, sha256(bytes)])
+      t.equal(headers.get('cache-control'), 'public, max-age=31536000, immutable')
+    }
+    t.match(replies[1]?.headers.get('x-cache'), /^Hit/)
+  },
+)

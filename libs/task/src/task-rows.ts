@@ -77,12 +77,13 @@ export const moveStep: Sql = sql`
 
 /**
  * Writes the wake-ups of the tasks that `moved` in the same statement, due after the delay; a
- * child that waits for its parent gets none.
+ * child that waits for its parent gets none. Cut to the milliseconds that the column keeps: rounded
+ * up, the dispatcher that is nudged at once would not see it.
  */
 export function wakeMoved(delayMs: number): Sql {
   return sql`
     INSERT INTO outbox (topic, key, payload, available_at)
     SELECT 'task', id, jsonb_build_object('taskId', id, 'requestId', request_id,
-      'attempt', attempt), now() + ${delayMs} * interval '1 millisecond'
+      'attempt', attempt), date_trunc('milliseconds', now()) + ${delayMs} * interval '1 millisecond'
     FROM moved WHERE NOT waits_for_parent`
 }

@@ -19,6 +19,7 @@ import { describeAttempt } from './provider-record.ts'
 import { previewOf } from './preview.ts'
 import { settleCompleted, type Settled } from './settle-task.ts'
 import { storeOutputs } from './store-outputs.ts'
+import { findInput } from './task-input.ts'
 import type { RetryPolicy } from './verdict.ts'
 
 export interface RunTaskDeps {
@@ -87,7 +88,8 @@ async function complete(deps: RunTaskDeps, attempt: Attempt): Promise<Settled> {
   const { callId, stored } = attempt
   if (callId === undefined) throw new Error('there are outputs without a call')
   const provider = describeAttempt(attempt)
-  const completion = { claim, callId, outputs: stored, provider }
+  const madeOf = (await persist(() => findInput(deps.database, task), attempt.signal))?.id
+  const completion = { claim, callId, outputs: stored, madeOf, provider }
   const settled = await persist(() => settleCompleted(deps.database, completion), attempt.signal)
   if (settled === undefined) throw new Interruption('superseded')
   return settled

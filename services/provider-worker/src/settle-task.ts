@@ -1,4 +1,5 @@
 import { insertOutputAsset, type StoredOutput } from '@funmagic/asset/ingest'
+import type { AssetId } from '@funmagic/contract/ids'
 import type { Database } from '@funmagic/database/client'
 import { inTransaction } from '@funmagic/database/transaction'
 import type { Balance } from '@funmagic/ledger/accounts'
@@ -32,15 +33,17 @@ export async function settleCompleted(
     readonly claim: Claim
     readonly callId: string
     readonly outputs: readonly StoredOutput[]
+    /** The picture that the outputs were made of, if there was one. */
+    readonly madeOf: AssetId | undefined
     readonly provider: ProviderRecord
   },
 ): Promise<Settled | undefined> {
-  const { claim, callId, outputs, provider } = completion
+  const { claim, callId, outputs, madeOf, provider } = completion
   const assetIds = outputs.map(output => output.id)
   return inTransaction(database, async tx => {
     const task = await completeTask(tx, { ...claim, output: { assetIds }, provider })
     if (task === undefined) return undefined
-    for (const output of outputs) await insertOutputAsset(tx, output)
+    for (const output of outputs) await insertOutputAsset(tx, output, madeOf)
     await recordOutcome(tx, { callId, state: 'succeeded' })
     const balance = await confirm(tx, task.reservationId, task.creditsCost)
     failpoint('worker.settling')

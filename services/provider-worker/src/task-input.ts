@@ -16,13 +16,15 @@ export async function readPicture(
   task: ClaimedTask,
   bytesMax: number,
 ): Promise<Picture | undefined> {
-  const { assetId } = task.input
-  if (assetId === undefined && !task.inheritsPicture) return undefined
-  const asset =
-    assetId === undefined
-      ? await findInherited(parts.database, task)
-      : await findAsset(parts.database, { userId: task.userId, assetId })
-  return readObject(parts.store, asset, bytesMax)
+  if (task.input.assetId === undefined && !task.inheritsPicture) return undefined
+  return readObject(parts.store, await findInput(parts.database, task), bytesMax)
+}
+
+/** The picture that the task works on, if it has one and that is still its owner's. */
+export async function findInput(database: Database, task: ClaimedTask): Promise<Asset | undefined> {
+  const { userId, input, inheritsPicture } = task
+  if (input.assetId !== undefined) return findAsset(database, { userId, assetId: input.assetId })
+  return inheritsPicture ? findInherited(database, task) : undefined
 }
 
 /** The bytes of the mask that goes with the picture, under the same rules. */

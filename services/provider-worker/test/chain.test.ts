@@ -37,6 +37,9 @@ t.test('a picture is painted and cut out in one go, each step paid for once', as
   t.match([made, cut], [{ status: 'completed' }, { status: 'completed', waitsForParent: false }])
   const assetId = made.output?.assetIds[0] ?? ''
   t.ok(await findAsset(runner.database, { userId: runner.userId, assetId }))
+  const parents = sql`SELECT a.parent_asset_id AS id FROM assets a JOIN tasks t ON t.id = a.task_id
+    WHERE t.id = ${cutting}`
+  t.strictSame(await rowsOf(runner, parents), [{ id: assetId }], 'and it is known what of')
   const wakeUps = sql`SELECT count(*) AS n FROM outbox WHERE key = ${cutting}`
   t.match(await rowsOf(runner, wakeUps), [{ n: 1 }])
   const { openai, fal } = (await runner.providers.calls()).providers

@@ -43,6 +43,25 @@ t.test(
   },
 )
 
+t.test('all that was made of an own picture says so (P5)', async t => {
+  const runner = await createRunner(t)
+  const taskId = await submitTask(runner, { tool: 'tripo' })
+  const painted = await submitTask(runner, { tool: 'openai' })
+
+  await runner.run(taskId)
+  await runner.run(painted)
+
+  const parentsOf = (id: string) => sql`
+    SELECT a.parent_asset_id AS parent, p.input->>'assetId' AS input
+    FROM assets a JOIN task_payloads p ON p.task_id = a.task_id
+    WHERE a.task_id = ${id} ORDER BY a.task_output`
+  const [model, picture] = await rowsOf(runner, parentsOf(taskId))
+  t.type(model?.['parent'], 'string')
+  t.equal(model?.['parent'], model?.['input'])
+  t.equal(picture?.['parent'], picture?.['input'])
+  t.strictSame(await rowsOf(runner, parentsOf(painted)), [{ parent: null, input: null }])
+})
+
 t.test('a model without a picture of it is a model all the same', async t => {
   const runner = await createRunner(t)
   await runner.providers.script({ provider: 'tripo', mode: 'missing-preview' })

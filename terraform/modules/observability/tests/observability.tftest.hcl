@@ -41,6 +41,13 @@ run "thresholds" {
   }
 
   assert {
+    condition = { for key, alarm in aws_cloudwatch_metric_alarm.asset : alarm.metric_name => alarm.threshold } == {
+      asset_revocation_oldest_seconds = 900, asset_move_oldest_seconds = 900, asset_rows_without_object = 0
+    }
+    error_message = "what stays public too long, moves too long or has lost its bytes is an alarm"
+  }
+
+  assert {
     condition     = aws_cloudwatch_metric_alarm.endpoint_down.treat_missing_data == "breaching" && aws_route53_health_check.api.fqdn == "api.funmagic.ai"
     error_message = "an endpoint that does not answer is an alarm"
   }
@@ -71,7 +78,7 @@ run "thresholds" {
         values(aws_cloudwatch_metric_alarm.service_errors), values(aws_cloudwatch_metric_alarm.no_healthy_target),
         values(aws_cloudwatch_metric_alarm.too_few_copies), values(aws_cloudwatch_metric_alarm.queue),
         values(aws_cloudwatch_metric_alarm.errors_logged), values(aws_cloudwatch_metric_alarm.store),
-        values(aws_cloudwatch_metric_alarm.counterpart),
+        values(aws_cloudwatch_metric_alarm.counterpart), values(aws_cloudwatch_metric_alarm.asset),
       ) : contains(alarm.alarm_actions, aws_sns_topic.alerts.arn) && alarm.alarm_description != ""
     ]) && contains(aws_cloudwatch_metric_alarm.endpoint_down.alarm_actions, aws_sns_topic.edge_alerts.arn)
     error_message = "every alarm tells somebody, and what it means"
