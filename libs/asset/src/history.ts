@@ -14,11 +14,13 @@ interface EventRow {
   readonly createdAt: Date
 }
 
-const audiences: Readonly<Record<string, 'owner' | 'everybody' | 'nobody'>> = {
+const audiences: Readonly<Record<string, 'owner' | 'link' | 'everybody' | 'nobody'>> = {
   created: 'owner',
   published: 'everybody',
   unpublished: 'owner',
   deleted: 'nobody',
+  share_link_created: 'link',
+  share_link_opened: 'link',
 }
 
 /**
@@ -55,9 +57,14 @@ function describe(event: EventRow, ownerId: UserId): AssetEventView {
   return {
     id,
     type,
-    by: isOwner ? 'owner' : actorId === null ? 'system' : 'administrator',
+    by: isOwner ? 'owner' : actorOf(event),
     visibleTo: audiences[type] ?? null,
     reason: typeof detail.reason === 'string' ? detail.reason : null,
     createdAt: createdAt.toISOString(),
   }
+}
+
+function actorOf({ type, actorId }: EventRow): AssetEventView['by'] {
+  if (type === 'share_link_opened') return 'visitor'
+  return actorId === null ? 'system' : 'administrator'
 }

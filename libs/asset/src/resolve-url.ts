@@ -1,7 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { AssetView } from '@funmagic/contract/asset'
-import type { UserId } from '@funmagic/contract/ids'
+import type { TaskId, UserId } from '@funmagic/contract/ids'
 import { AppError } from '@funmagic/contract/problem'
+import type { GuestAsset } from '@funmagic/contract/share-link'
 import type { UserRole } from '@funmagic/contract/user'
 import {
   adminUrlLifeSeconds,
@@ -12,6 +13,7 @@ import {
 } from './asset.ts'
 import { derivativeKey, privateFolder } from './object-keys.ts'
 import type { ObjectStore } from './object-store.ts'
+import { createShareTokens } from './share-secrets.ts'
 import { LinkSigner, type SignedFolder, type SigningSettings } from './signed-links.ts'
 
 // The only code that makes addresses of assets (A7). They are made when somebody reads them and
@@ -45,6 +47,15 @@ export interface AssetLinks {
   resolveUrl(asset: Asset, viewer: Viewer): Promise<ResolvedUrl>
   /** Straight from the store for five minutes, for whoever has written down why (moderation.ts). */
   resolveForAudit(asset: Asset): Promise<ResolvedUrl>
+  /** The original, for a visitor whom a share link with downloads has let in (share-visits.ts). */
+  resolveForGuest(asset: Asset): Promise<ResolvedUrl>
+  /** What such a visitor sees: smaller pictures, and the prompts that are shown. */
+  toGuestAssets(
+    assets: readonly Asset[],
+    prompts: ReadonlyMap<TaskId, string>,
+  ): Promise<GuestAsset[]>
+  /** The secret of a share link, which follows from its id; only its digest is kept. */
+  shareTokenOf(linkId: string): string
   /** The asset with its address, as this viewer may see it. NOT_FOUND when not at all. */
   toAssetView(asset: Asset, viewer: Viewer): Promise<AssetView>
   toAssetViews(assets: readonly Asset[], viewer: Viewer): Promise<AssetView[]>
@@ -84,8 +95,7 @@ export function createAssetLinks(settings: LinkSettings, now: () => number = Dat
   /** Smaller pictures lie beside their asset, so they have the same kind of address. */
   const findDerivative = async (asset: Asset, preset: DerivativePreset): Promise<string | null> => {
     if (!asset.derivatives.includes(preset)) return null
-    const key = derivativeKey(asset.storageKey, preset)
-    return (await resolvePlace({ bucket: asset.bucket, key })).url
+    return (await resolvePlace(derivativePlace(asset, preset))).url
   }
 
   const toAssetView = async (asset: Asset, viewer: Viewer): Promise<AssetView> => {
@@ -110,6 +120,9 @@ export function createAssetLinks(settings: LinkSettings, now: () => number = Dat
 
   return {
     resolveUrl,
+    resolveForGuest: asset => resolvePlace(placeOf(asset)),
+    toGuestAssets: (assets, prompts) => toGuestAssets(assets, prompts, findDerivative),
+    shareTokenOf: createShareTokens(settings.privateKey),
     resolveForAudit: asset => presign(settings.store, placeOf(asset), now),
     toAssetView,
     toAssetViews,
@@ -187,4 +200,33 @@ function findKey(url: string, origins: readonly string[]): string | undefined {
   if (parsed === null || !origins.includes(parsed.origin)) return undefined
   if (parsed.username !== '' || parsed.password !== '') return undefined
   return parsed.pathname.slice(1)
+}
+
+async function toGuestAssets(
+  assets: readonly Asset[],
+  prompts: ReadonlyMap<TaskId, string>,
+  findDerivative: (asset: Asset, preset: DerivativePreset) => Promise<string | null>,
+): Promise<GuestAsset[]> {
+  const views: GuestAsset[] = []
+  for (const [index, asset] of assets.entries()) {
+    if (index % signaturesPerTurn === signaturesPerTurn - 1) await nextTurn()
+    views.push({
+      ...describeForGuest(asset, prompts),
+      thumbnailUrl: await findDerivative(asset, 'thumb'),
+      cardUrl: await findDerivative(asset, 'card'),
+    })
+  }
+  return views
+}
+
+function describeForGuest(
+  { id, mimeType, sizeBytes, width, height, thumbhash, taskId }: Asset,
+  prompts: ReadonlyMap<TaskId, string>,
+): Omit<GuestAsset, 'thumbnailUrl' | 'cardUrl'> {
+  const prompt = taskId === null ? null : (prompts.get(taskId) ?? null)
+  return { id, mimeType, sizeBytes, width, height, thumbhash, prompt }
+}
+
+function derivativePlace({ bucket, storageKey }: Asset, preset: DerivativePreset): Place {
+  return { bucket, key: derivativeKey(storageKey, preset) }
 }

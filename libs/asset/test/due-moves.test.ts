@@ -14,7 +14,7 @@ t.test('what is due at once is due for the very next statement, at any microseco
   for (let round = 0; round < 20; round++) {
     await inTransaction(database, async tx => {
       const id = await openRemoval(tx, { assetId, place, afterSeconds: 0 })
-      // Within the transaction now() stands still, so that only rounding can put it into the future.
+      // Within the transaction now() stands still, so only rounding can put it into the future.
       const { rows } = await tx.query<{ isDue: boolean }>(sql`
         SELECT next_attempt_at <= now() AND delete_source_after <= now() AS "isDue"
         FROM asset_moves WHERE id = ${id}

@@ -98,10 +98,14 @@ export type DeletedAssets = Static<typeof DeletedAssets>
 export const AssetEventView = Type.Object({
   id: Id,
   type: Type.String({ examples: ['published'] }),
-  by: Type.Enum(['owner', 'administrator', 'system'] as const),
-  visibleTo: Type.Union([Type.Enum(['owner', 'everybody', 'nobody'] as const), Type.Null()], {
-    description: 'From then on; null when the event changed nothing about it',
-  }),
+  by: Type.Enum(['owner', 'administrator', 'visitor', 'system'] as const),
+  visibleTo: Type.Union(
+    [Type.Enum(['owner', 'link', 'everybody', 'nobody'] as const), Type.Null()],
+    {
+      description:
+        'From then on, `link` beside others; null when the event changed nothing about it',
+    },
+  ),
   reason: Type.Union([Type.String(), Type.Null()], {
     description: 'What an administrator gave as the reason',
   }),

@@ -51,6 +51,11 @@ export const problemKinds = {
     message: 'Another super admin than the one who asked must approve this.',
   },
   ACCOUNT_SUSPENDED: { status: 403, message: 'This account is suspended.' },
+  PASSWORD_REQUIRED: {
+    status: 403,
+    message: 'This link has a password. Send it as `password`, once; then the proof you are given.',
+  },
+  PASSWORD_WRONG: { status: 403, message: 'The password of this link is another one.' },
   CSRF_REJECTED: {
     status: 403,
     message: 'Requests that change something must come from an allowed origin.',
@@ -95,6 +100,10 @@ export const problemKinds = {
   },
   RATE_LIMITED: { status: 429, message: 'Too many requests. Slow down.' },
   TOO_MANY_TASKS: { status: 429, message: 'You have as many unfinished tasks as allowed.' },
+  TOO_MANY_SHARE_LINKS: {
+    status: 429,
+    message: 'You have as many live share links as allowed. Revoke one first.',
+  },
   TOO_MANY_STREAMS: { status: 429, message: 'Too many streams are open for this user.' },
   INTERNAL_ERROR: { status: 500, message: 'Something went wrong on our side.' },
   QUEUE_FULL: { status: 503, message: 'Too many tasks are waiting. Try again a little later.' },

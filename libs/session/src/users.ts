@@ -90,6 +90,14 @@ export async function findNames(
   return new Map(rows.map(({ id, name }) => [id, name]))
 }
 
+/** Whether the user is there and not suspended: what such a user shares is to be seen by nobody. */
+export async function isActive(database: Queryable, userId: UserId): Promise<boolean> {
+  const { rows } = await database.query(sql`
+    SELECT 1 FROM users WHERE id = ${userId} AND suspended_at IS NULL
+  `)
+  return rows.length > 0
+}
+
 /** The user as clients see it. */
 export function toUserView(user: User): UserView {
   return {

@@ -21,3 +21,17 @@ export async function findRecipe(
   `)
   return rows[0]
 }
+
+/** The prompts of the user's tasks among these; one without a prompt is left out. */
+export async function findPrompts(
+  database: Queryable,
+  wanted: { userId: UserId; taskIds: readonly TaskId[] },
+): Promise<Map<TaskId, string>> {
+  const { rows } = await database.query<{ id: TaskId; prompt: string }>(sql`
+    SELECT t.id, p.input->>'prompt' AS prompt
+    FROM tasks t JOIN task_payloads p ON p.task_id = t.id
+    WHERE t.id = ANY(${wanted.taskIds}::uuid[]) AND t.user_id = ${wanted.userId}
+      AND p.input->>'prompt' IS NOT NULL
+  `)
+  return new Map(rows.map(({ id, prompt }) => [id, prompt]))
+}

@@ -36,6 +36,8 @@ export type Subject =
   | 'doomedAsset'
   | 'upload'
   | 'doomedUpload'
+  | 'shareLink'
+  | 'doomedShareLink'
   | 'adjustment'
   | 'paymentEvent'
   | 'providerType'
@@ -106,6 +108,18 @@ export const accessMatrix: Readonly<Record<string, Access>> = {
   // asset
   'GET /api/assets/shared': everybody(200),
   'GET /api/assets/shared/{assetId}': everybody(404, { ids: asset }),
+  'POST /api/assets/share-links/open': everybody(404, { body: { token: 'nonsense' } }),
+  'POST /api/assets/share-links/download': everybody(400, missing),
+  'POST /api/assets/share-links': signedIn(400, missing),
+  'GET /api/assets/share-links': signedIn(200),
+  'GET /api/assets/share-links/{linkId}': ownerOnly(200, { ids: { linkId: 'shareLink' } }),
+  'PATCH /api/assets/share-links/{linkId}': ownerOnly(200, {
+    ids: { linkId: 'shareLink' },
+    body: { title: 'Cats' },
+  }),
+  'DELETE /api/assets/share-links/{linkId}': ownerOnly(204, {
+    ids: { linkId: 'doomedShareLink' },
+  }),
   'POST /api/assets/uploads': signedIn(400, missing),
   'POST /api/assets/uploads/{uploadId}/complete': ownerOnly(409, upload),
   'POST /api/assets/uploads/{uploadId}/sign': ownerOnly([200, 409], upload),

@@ -42,6 +42,9 @@ async function findIds({ database }: Platform, own: Client): Promise<Scene['ids'
     const ticket = await own.send('POST', '/api/assets/uploads', wish)
     return ticket.body.uploadId
   }
+  const share = async () => {
+    return (await own.send('POST', '/api/assets/share-links', { assetIds: [asset] })).body.id
+  }
   const { rows } = await database.query<{ tool: string; toolType: string; provider: string }>(sql`
     SELECT id AS tool, tool_type_id AS "toolType", config #>> '{steps,0,providerId}' AS provider
     FROM tools WHERE slug = 'background-remove'
@@ -56,6 +59,8 @@ async function findIds({ database }: Platform, own: Client): Promise<Scene['ids'
     doomedAsset: (await own.upload(picture)).id,
     upload: await ask(),
     doomedUpload: await ask(),
+    shareLink: await share(),
+    doomedShareLink: await share(),
     adjustment: newId(),
     paymentEvent: newId(),
     providerType: 'fal',

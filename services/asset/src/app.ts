@@ -41,8 +41,10 @@ import { listPlatformAssets } from './routes/list-platform-assets.ts'
 import { listPublished } from './routes/list-published.ts'
 import { moderateAsset, readForReason } from './routes/moderate-asset.ts'
 import { deletePlatformAsset, getPlatformAsset } from './routes/platform-asset.ts'
+import { openShareLink } from './routes/open-share-link.ts'
 import { publishAsset } from './routes/publish-asset.ts'
 import { resolveAssets } from './routes/resolve-assets.ts'
+import { changeLink, createLink, readLinks } from './routes/share-links.ts'
 import { signParts } from './routes/sign-parts.ts'
 import { signUpload } from './routes/sign-upload.ts'
 import { unpublishAsset } from './routes/unpublish-asset.ts'
@@ -82,6 +84,8 @@ export async function buildApp(deps: AssetDeps): Promise<HttpServer> {
     await publicRoutes.register(listPublished, { database, links })
     await publicRoutes.register(getPublished, { database, links })
   })
+  // Not for everybody, so not with the replies above that caches may keep.
+  await app.register(openShareLink, { database, links, events })
 
   await app.register(async signedIn => {
     // Before the body is read: a stranger learns nothing about what is wrong with it.
@@ -99,6 +103,9 @@ export async function buildApp(deps: AssetDeps): Promise<HttpServer> {
     await signedIn.register(gallerySession, { links, cookieScope: gallery.cookieScope })
     await signedIn.register(downloadAssets, { ...files, downloads: gallery.downloads, events })
     await signedIn.register(deleteAssets, { ...files, events })
+    await signedIn.register(createLink, { database, links, events })
+    await signedIn.register(readLinks, { database })
+    await signedIn.register(changeLink, { database, links, events })
     await signedIn.register(getAsset, { database, links })
     await signedIn.register(editAsset, { database, links })
     await signedIn.register(listEvents, { database })

@@ -12,8 +12,11 @@ export interface GalleryEvents {
     files: number
     outcome: 'sent' | 'broken'
   }): void
+  shareLinkUsed(use: ShareLinkUse, link: { linkId: string; requestId: string }): void
   reconciled(page: Reconciled): void
 }
+
+type ShareLinkUse = 'created' | 'opened' | 'downloaded' | 'revoked'
 
 const keysLoggedMax = 20
 
@@ -23,6 +26,12 @@ export function createGalleryEvents({ registry }: Metrics, logger: Logger): Gall
     name: 'asset_archives_total',
     help: 'ZIP downloads that were sent to the end, or broke off.',
     labelNames: ['outcome'] as const,
+    registers,
+  })
+  const shareLinks = new Counter({
+    name: 'asset_share_links_total',
+    help: 'Share links that were created, opened, downloaded from or revoked.',
+    labelNames: ['use'] as const,
     registers,
   })
   const orphans = new Counter({
@@ -41,6 +50,10 @@ export function createGalleryEvents({ registry }: Metrics, logger: Logger): Gall
     archiveSent: archive => {
       archives.inc({ outcome: archive.outcome })
       logger.info(archive, 'archive ended')
+    },
+    shareLinkUsed: (use, link) => {
+      shareLinks.inc({ use })
+      logger.info({ ...link, use }, 'share link used')
     },
     reconciled: ({ bucket, removed, missing, missingInAll }) => {
       orphans.inc({ bucket }, removed.length)
