@@ -2,7 +2,7 @@ import { PrismaPg } from '@prisma/adapter-pg'
 import pg from 'pg'
 import { PrismaClient } from './generated/client.ts'
 import { serverAt } from './server.ts'
-import type { Sql } from './sql.ts'
+import type { Statement } from './sql.ts'
 
 export interface DatabaseOptions {
   readonly url: string
@@ -17,7 +17,7 @@ export interface DatabaseOptions {
 
 /** Anything that runs statements: the pool, or the client of an open transaction. */
 export interface Queryable {
-  query<Row extends object>(statement: Sql): Promise<{ rows: Row[]; rowCount: number | null }>
+  query<Row extends object>(statement: Statement): Promise<{ rows: Row[]; rowCount: number | null }>
 }
 
 const acquireTimeoutMs = 3_000
@@ -60,8 +60,10 @@ export class Database implements Queryable {
     return this.#prisma
   }
 
-  query<Row extends object>(statement: Sql): Promise<{ rows: Row[]; rowCount: number | null }> {
-    return this.pool.query<Row>({ text: statement.text, values: statement.values })
+  query<Row extends object>(
+    statement: Statement,
+  ): Promise<{ rows: Row[]; rowCount: number | null }> {
+    return this.pool.query<Row>(toQuery(statement))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -73,6 +75,11 @@ export class Database implements Queryable {
 /** Opens nothing yet: the first statement connects. Close it with `await using` or asyncDispose. */
 export function openDatabase(options: DatabaseOptions): Database {
   return new Database(options)
+}
+
+/** What the driver takes: it would look for a name of undefined, too. */
+export function toQuery({ name, text, values }: Statement): pg.QueryConfig {
+  return name === undefined ? { text, values } : { name, text, values }
 }
 
 /** int8 becomes a number, and one that a number cannot hold is an error, not a rounding (M15). */

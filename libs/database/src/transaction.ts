@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { PoolClient } from 'pg'
-import type { Database, Queryable } from './client.ts'
-import type { Sql } from './sql.ts'
+import { toQuery, type Database, type Queryable } from './client.ts'
+import type { Statement } from './sql.ts'
 
 /** The client of an open transaction. Statements on it commit together or not at all. */
 export interface Transaction extends Queryable {
@@ -54,8 +54,7 @@ async function attemptTransaction<Result>(
 function asTransaction(client: PoolClient): Transaction {
   return {
     isTransaction: true,
-    query: <Row extends object>(statement: Sql) =>
-      client.query<Row>({ text: statement.text, values: statement.values }),
+    query: <Row extends object>(statement: Statement) => client.query<Row>(toQuery(statement)),
   }
 }
 

@@ -1,7 +1,7 @@
 import type { BalanceView } from '@funmagic/contract/credit'
 import { newId, type UserId } from '@funmagic/contract/ids'
 import type { Queryable } from '@funmagic/database/client'
-import { sql } from '@funmagic/database/sql'
+import { prepared, sql } from '@funmagic/database/sql'
 import type { Transaction } from '@funmagic/database/transaction'
 import { postEntry } from './entries.ts'
 
@@ -34,11 +34,13 @@ export async function openAccount(
 
 /** The user's balance; all zeros for a user without an account. */
 export async function balanceOf(database: Queryable, userId: UserId): Promise<Balance> {
-  const { rows } = await database.query<Balance>(sql`
+  const { rows } = await database.query<Balance>(
+    prepared(sql`
     SELECT balance, reserved_balance AS "reservedBalance", lifetime_earned AS "lifetimeEarned",
       lifetime_spent AS "lifetimeSpent", lifetime_purchased AS "lifetimePurchased"
     FROM credits WHERE user_id = ${userId}
-  `)
+  `),
+  )
   return rows[0] ?? emptyBalance
 }
 

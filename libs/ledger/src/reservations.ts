@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { newId, type ReservationId, type UserId } from '@funmagic/contract/ids'
 import { AppError } from '@funmagic/contract/problem'
 import type { Queryable } from '@funmagic/database/client'
-import { sql } from '@funmagic/database/sql'
+import { prepared, sql } from '@funmagic/database/sql'
 import type { Transaction } from '@funmagic/database/transaction'
 import { balanceOf, type Balance } from './accounts.ts'
 import { assertCredits, reservationCreditsMax } from './credits.ts'
@@ -41,7 +41,8 @@ export async function reserve(
 ): Promise<ReservationId> {
   assertCredits(reservation.amount, reservationCreditsMax)
   const { userId, amount, referenceId, deadlineAt } = reservation
-  const { rows } = await tx.query<{ id: ReservationId; grantedBalance: number }>(sql`
+  const { rows } = await tx.query<{ id: ReservationId; grantedBalance: number }>(
+    prepared(sql`
     WITH account AS (
       UPDATE credits SET balance = balance - ${amount}, entry_seq = entry_seq + 1,
         reserved_balance = reserved_balance + ${amount}, updated_at = now()
@@ -60,7 +61,8 @@ export async function reserve(
       FROM account, reservation
     )
     SELECT id, granted_balance AS "grantedBalance" FROM reservation, account
-  `)
+  `),
+  )
   if (!rows[0]) throw await insufficientCredits(tx, reservation)
   const { id, grantedBalance } = rows[0]
   const granted = Math.min(amount, grantedBalance)
@@ -102,7 +104,8 @@ interface Settlement {
 async function settle(tx: Transaction, settlement: Settlement): Promise<Balance> {
   const { reservationId, state, spent } = settlement
   const type = state === 'confirmed' ? 'spend' : 'release'
-  const { rows } = await tx.query<Settled>(sql`
+  const { rows } = await tx.query<Settled>(
+    prepared(sql`
     WITH settled AS (
       UPDATE credit_reservations SET state = ${state}::credit_reservation_state,
         spent_amount = ${spent}, settled_at = now()
@@ -128,7 +131,8 @@ async function settle(tx: Transaction, settlement: Settlement): Promise<Balance>
       account.user_id AS "userId", debt, granted_amount AS granted,
       settled.amount - ${spent} AS returned, settled.amount - granted_amount AS others
     FROM account, settled
-  `)
+  `),
+  )
   if (!rows[0]) throw await refusalOf(tx, settlement)
   return distribute(tx, settlement, rows[0])
 }

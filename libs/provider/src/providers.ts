@@ -2,7 +2,7 @@ import { Compile } from 'typebox/compile'
 import { ProviderConfig } from '@funmagic/contract/provider-config'
 import type { ProviderType } from '@funmagic/contract/tool'
 import type { Database } from '@funmagic/database/client'
-import { sql } from '@funmagic/database/sql'
+import { prepared, sql } from '@funmagic/database/sql'
 import type { Credentials } from './credentials.ts'
 
 /** A provider as the worker needs it; the key stays sealed until a call is made. */
@@ -33,11 +33,20 @@ export async function findProvider(
   database: Database,
   providerId: string,
 ): Promise<Provider | undefined> {
-  const row = await database.prisma.provider.findUnique({ where: { id: providerId } })
-  if (row === null) return undefined
-  const { id, name, type, apiKey, baseUrl, isHealthy, config } = row
-  if (!configForm.Check(config)) throw new Error(`the config of provider ${name} is not valid`)
-  return { id, name, type, sealedApiKey: apiKey, baseUrl, isHealthy, config }
+  const { rows } = await database.query<Omit<Provider, 'config'> & { config: unknown }>(
+    prepared(sql`
+      SELECT id, name, type, api_key AS "sealedApiKey", base_url AS "baseUrl",
+        is_healthy AS "isHealthy", config
+      FROM providers WHERE id = ${providerId}
+    `),
+  )
+  const [row] = rows
+  if (row === undefined) return undefined
+  const { config, ...provider } = row
+  if (!configForm.Check(config)) {
+    throw new Error(`the config of provider ${provider.name} is not valid`)
+  }
+  return { ...provider, config }
 }
 
 const budgetsMax = 200

@@ -3,7 +3,7 @@ import { newId, type TaskId, type UserId } from '@funmagic/contract/ids'
 import { AppError } from '@funmagic/contract/problem'
 import { ToolConfig, type ToolStep } from '@funmagic/contract/tool'
 import type { Database } from '@funmagic/database/client'
-import { sql } from '@funmagic/database/sql'
+import { prepared, sql } from '@funmagic/database/sql'
 import { findTask, type Task } from './tasks.ts'
 
 export interface ToolType {
@@ -64,8 +64,16 @@ export async function listTools(database: Database): Promise<Tool[]> {
 
 /** The tool of the slug, active or not. */
 export async function findTool(database: Database, slug: string): Promise<Tool | undefined> {
-  const row = await database.prisma.tool.findUnique({ where: { slug }, select })
-  return row === null ? undefined : toTool(row)
+  const { rows } = await database.query<ToolRow>(
+    prepared(sql`
+      SELECT t.id, t.slug, t.title, t.description, t.config, t.credits_cost AS "creditsCost",
+        t.is_active AS "isActive", t.version,
+        json_build_object('id', y.id, 'name', y.name, 'displayName', y.display_name,
+          'icon', y.icon, 'color', y.color) AS "toolType"
+      FROM tools t JOIN tool_types y ON y.id = t.tool_type_id WHERE t.slug = ${slug}
+    `),
+  )
+  return rows[0] && toTool(rows[0])
 }
 
 type ToolRow = Omit<Tool, 'type' | 'config'> & {

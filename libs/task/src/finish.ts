@@ -1,5 +1,5 @@
 import type { ReservationId, TaskId, UserId } from '@funmagic/contract/ids'
-import { sql, type Sql } from '@funmagic/database/sql'
+import { prepared, sql, type Sql } from '@funmagic/database/sql'
 import type { Transaction } from '@funmagic/database/transaction'
 import { moveStep } from './task-rows.ts'
 import type { TaskOutput } from './tasks.ts'
@@ -42,7 +42,8 @@ export interface Finish {
  */
 export async function finishTasks(tx: Transaction, change: Finish): Promise<FinishedTask[]> {
   const { output, error, provider } = change.payload
-  const { rows } = await tx.query<FinishedTask>(sql`
+  const { rows } = await tx.query<FinishedTask>(
+    prepared(sql`
     WITH moved AS (
       UPDATE tasks SET ${change.set}, lease_until = NULL, finished_at = now()
       WHERE ${change.where}
@@ -63,7 +64,8 @@ export async function finishTasks(tx: Transaction, change: Finish): Promise<Fini
       credits_cost AS "creditsCost", created_at AS "createdAt", started_at AS "startedAt",
       finished_at AS "finishedAt"
     FROM moved
-  `)
+  `),
+  )
   return rows
 }
 

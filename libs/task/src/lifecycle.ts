@@ -1,7 +1,7 @@
 import type { TaskId, UserId } from '@funmagic/contract/ids'
 import type { TaskInput } from '@funmagic/contract/task'
 import type { Queryable } from '@funmagic/database/client'
-import { sql, type Sql } from '@funmagic/database/sql'
+import { prepared, sql, type Sql } from '@funmagic/database/sql'
 import type { Transaction } from '@funmagic/database/transaction'
 import { cancelChildren, releaseChildren } from './chain.ts'
 import { finishTasks, type Finish, type FinishedTask, type ProviderRecord } from './finish.ts'
@@ -41,7 +41,8 @@ export async function claimTask(
   claim: { taskId: TaskId; leaseMs: number },
 ): Promise<ClaimedTask | undefined> {
   type Row = TaskRow & Pick<ClaimedTask, 'rescues' | 'input' | 'remainingMs'>
-  const { rows } = await database.query<Row>(sql`
+  const { rows } = await database.query<Row>(
+    prepared(sql`
     WITH moved AS (
       UPDATE tasks SET status = 'processing', attempt = attempt + 1,
         lease_until = now() + ${claim.leaseMs} * interval '1 millisecond',
@@ -53,7 +54,8 @@ export async function claimTask(
     SELECT ${taskColumns}, t.rescues, p.input,
       (extract(epoch FROM t.deadline_at - now()) * 1000)::float8 AS "remainingMs"
     FROM moved t JOIN task_payloads p ON p.task_id = t.id
-  `)
+  `),
+  )
   if (!rows[0]) return undefined
   const { rescues, input, remainingMs, ...row } = rows[0]
   return { ...toTask(row, null), rescues, input, remainingMs }

@@ -4,7 +4,7 @@ import { AppError } from '@funmagic/contract/problem'
 import type { TaskInput } from '@funmagic/contract/task'
 import type { ToolStep } from '@funmagic/contract/tool'
 import type { Queryable } from '@funmagic/database/client'
-import { sql } from '@funmagic/database/sql'
+import { prepared, sql } from '@funmagic/database/sql'
 import type { Transaction } from '@funmagic/database/transaction'
 import { taskColumns, toTask, wakeMoved, type Task, type TaskRow } from './task-rows.ts'
 
@@ -128,7 +128,8 @@ async function insertTask(
   task: NewTask,
   hold: Hold & { reservationId: ReservationId; waits: boolean },
 ): Promise<Task> {
-  const { rows } = await tx.query<TaskRow>(sql`
+  const { rows } = await tx.query<TaskRow>(
+    prepared(sql`
     WITH moved AS (
       INSERT INTO tasks (id, user_id, tool_id, tool_slug, tool_version, step, current_step_id,
         parent_task_id, reservation_id, credits_cost, deadline_at, idempotency_key,
@@ -150,7 +151,8 @@ async function insertTask(
       SELECT ${newId()}, id, current_step_id, status FROM moved
     ), wake_up AS (${wakeMoved(0)})
     SELECT ${taskColumns} FROM moved t
-  `)
+  `),
+  )
   if (!rows[0]) throw new Error('INSERT of a task returned no row')
   return toTask(rows[0], null)
 }

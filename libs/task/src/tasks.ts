@@ -3,7 +3,7 @@ import type { TaskId, UserId } from '@funmagic/contract/ids'
 import type { PageOf, PageRequest } from '@funmagic/contract/page'
 import type { TaskInput, TaskStatus } from '@funmagic/contract/task'
 import type { Database, Queryable } from '@funmagic/database/client'
-import { sql } from '@funmagic/database/sql'
+import { prepared, sql } from '@funmagic/database/sql'
 import { toTask, type Task, type TaskRow } from './task-rows.ts'
 
 export type { Task, TaskOutput } from './task-rows.ts'
@@ -89,7 +89,8 @@ export async function findChildren(
   parents: { userId: UserId; taskIds: readonly TaskId[] },
 ): Promise<ReadonlyMap<TaskId, readonly ChildTask[]>> {
   assert(parents.taskIds.length <= findTasksMax, `at most ${findTasksMax} tasks at once`)
-  const { rows } = await database.query<ChildTask>(sql`
+  const { rows } = await database.query<ChildTask>(
+    prepared(sql`
     SELECT * FROM (
       SELECT id, parent_task_id AS "parentTaskId", current_step_id AS "stepId", status,
         credits_cost AS "creditsCost", started_at AS "startedAt", finished_at AS "finishedAt",
@@ -97,7 +98,8 @@ export async function findChildren(
       FROM tasks
       WHERE parent_task_id = ANY (${[...parents.taskIds]}::uuid[]) AND user_id = ${parents.userId}
     ) children WHERE place <= ${childrenMax} ORDER BY id
-  `)
+  `),
+  )
   return Map.groupBy(rows, child => child.parentTaskId)
 }
 

@@ -112,7 +112,7 @@ function createActions({ edge, providers, redisQueue }: Addresses) {
   }
 }
 
-async function startRedis(folder: string): Promise<{ url: string; child: Child }> {
+export async function startRedis(folder: string): Promise<{ url: string; child: Child }> {
   const port = await findFreePort()
   const child = new Child(
     {
