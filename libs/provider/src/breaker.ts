@@ -26,6 +26,15 @@ local function keepBudget(left)
   redis.call('HSET', key, 'budget', math.min(budgetMax, left), 'budgetAt', now)
 end
 
+local function recentFailures()
+  local bucket, failures = math.floor(now / bucketMs), 0
+  for _, field in ipairs(redis.call('HKEYS', key)) do
+    local at = tonumber(string.match(field, '^failure:(%d+)$') or '')
+    if at and at > bucket - buckets and at <= bucket then failures = failures + read(field) end
+  end
+  return failures
+end
+
 local function open(times)
   local openMs = math.min(openMaxMs, firstOpenMs * 2 ^ (times - 1))
   redis.call('HSET', key, 'times', times, 'until', now + openMs)
@@ -56,7 +65,8 @@ if redis.call('HEXISTS', key, 'since') == 1 then
   redis.call('HSET', key, 'probe', holder, 'probeUntil', now + probeMs)
   return {'probe', 0}
 end
-if isRetry then
+-- While nothing fails, what an outage left behind is to be done, and not to wait for its turn.
+if isRetry and recentFailures() > 0 then
   local left = budget()
   if left < 1 then return {'budget', math.ceil((1 - left) * refillMs * (1 + random / 4))} end
   keepBudget(left - 1)

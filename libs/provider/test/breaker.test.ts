@@ -113,21 +113,27 @@ t.test('a clock that is set back does not keep it open for longer', async t => {
   t.ok('retryAfterMs' in refused && refused.retryAfterMs <= 125_000)
 })
 
-t.test('without successes there are few further tries, and with time some more (L13)', async t => {
-  const { admit, clock } = setup(t)
+t.test('while calls fail there are few further tries, and with time some more (L13)', async t => {
+  const { admit, fail, clock } = setup(t)
   const tryAll = async () => {
     const admissions = await Promise.all(Array.from({ length: 20 }, () => admit('a', true)))
     return admissions.filter(({ kind }) => kind === 'allowed').length
   }
 
+  await fail(1)
   t.equal(await tryAll(), 3)
   clock.nowMs += 60_000
+  await fail(1)
   t.equal(await tryAll(), 2)
   t.match(await admit('b'), { kind: 'allowed' }, 'a first try is always let through')
+
+  clock.nowMs += 60_000
+  t.equal(await tryAll(), 20, 'what an outage left behind is done once nothing fails any more')
 })
 
 t.test('two successes pay for one further try, and what was not used is given back', async t => {
-  const { admit, report } = setup(t)
+  const { admit, fail, report } = setup(t)
+  await fail(1)
   for (let at = 0; at < 3; at++) await admit('a', true)
   t.match(await admit('a', true), { kind: 'budget' })
 
