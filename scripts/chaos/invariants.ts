@@ -62,7 +62,7 @@ const invariants: readonly Invariant[] = [
         parent.status AS parent_status
       FROM tasks child JOIN tasks parent ON parent.id = child.parent_task_id
       WHERE (child.attempt > 0 AND parent.status <> 'completed')
-        OR (child.waits_for_parent AND parent.status = 'completed')
+        OR (child.waits_for_parent AND child.finished_at IS NULL AND parent.status = 'completed')
         OR (child.finished_at IS NULL AND parent.status IN ('failed', 'canceled'))`,
   },
   {
