@@ -14,6 +14,10 @@ import { findStackFile, type Addresses } from '../../local/stack-file.ts'
 import { startStack } from '../../local/stack.ts'
 import { Client } from './client.ts'
 
+// Below the ports that Linux gives to connections (ip_local_port_range), any of which may be taken.
+const portBaseMin = 10_000
+const portBaseMax = 32_000
+
 interface Teardown {
   teardown(work: () => unknown): void
 }
@@ -51,17 +55,18 @@ export async function startPlatform(
     DATABASE_URL: url,
     REDIS_QUEUE_URL: `${redis.url}/0`,
     REDIS_CACHE_URL: `${redis.url}/1`,
-    FUNMAGIC_PORT_BASE: String(randomInt(20_000, 55_000)),
+    FUNMAGIC_PORT_BASE: String(randomInt(portBaseMin, portBaseMax)),
   }
   const settings = { ...readSettings(environment), folders: localFolders(environment, folder) }
   const lines: string[] = []
   const signal = new AbortController().signal
-  const stack = await startStack({ settings, report: keepLines(lines), signal })
-  t.teardown(async () => {
-    await stack[Symbol.asyncDispose]()
-    await redis.child.stop()
-    await rm(folder, { recursive: true, force: true })
-  })
+  await using opening = new AsyncDisposableStack()
+  opening.defer(() => rm(folder, { recursive: true, force: true }))
+  // Also when the rest does not start: a test that waits for its children never ends.
+  opening.defer(() => redis.child.stop())
+  const stack = opening.use(await startStack({ settings, report: keepLines(lines), signal }))
+  const opened = opening.move()
+  t.teardown(() => opened.disposeAsync())
   const { addresses } = stack
   const pidOf = async (service: string) => {
     const pid = (await findStackFile(settings.folders.local))?.pids[service]
