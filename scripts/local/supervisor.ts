@@ -47,6 +47,7 @@ const shownLinesMax = 15
 export class Supervisor {
   readonly #options: SupervisorOptions
   readonly #running: Running[] = []
+  readonly #watches = new Map<Running, Promise<void>>()
   readonly #stopped = new AbortController()
 
   constructor(options: SupervisorOptions) {
@@ -75,7 +76,7 @@ export class Supervisor {
         cause: error,
       })
     }
-    void this.#keepAlive(running, log)
+    this.#watches.set(running, this.#keepAlive(running, log))
   }
 
   pids(): Record<string, number> {
@@ -89,6 +90,8 @@ export class Supervisor {
     const parts = this.#running.filter(({ child }) => names.includes(child.name))
     // A handful: one for each process of the system.
     await Promise.all(parts.map(({ child }) => child.stop()))
+    // Their ends are on record before the record's folder may go.
+    for (const running of parts) await this.#watches.get(running)
   }
 
   #killAll(): void {

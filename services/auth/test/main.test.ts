@@ -42,6 +42,7 @@ t.test('the process serves, and at SIGTERM closes in order and exits with 0', as
     REDIS_CACHE_URL: process.env['REDIS_CACHE_URL'] ?? '',
     PORT: port,
     DRAIN_MS: '0',
+    RATE_LIMIT_PROFILE: 'development',
   })
   const get = (path: string) => fetch(`http://127.0.0.1:${port}${path}`)
 

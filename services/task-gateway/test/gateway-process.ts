@@ -50,6 +50,7 @@ function environmentOf({ databaseUrl, queueUrl, failpoints = '' }: Place) {
   return {
     PATH: process.env['PATH'],
     PORT: '0',
+    RATE_LIMIT_PROFILE: 'development',
     DATABASE_URL: databaseUrl,
     REDIS_CACHE_URL: process.env['REDIS_CACHE_URL'],
     REDIS_QUEUE_URL: queueUrl,
