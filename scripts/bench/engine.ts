@@ -66,9 +66,7 @@ export async function openEngine(
   setting.onClose(() => redis.child.stop())
   const context = planContext(databaseUrl, redis.url)
   const start = async (part: Part) => {
-    const child = new Child(part.plan, line => {
-      if (process.env['BENCH_LOG'] !== undefined) console.log(line)
-    })
+    const child = new Child(part.plan, () => undefined)
     setting.onClose(() => child.stop())
     await until(part.check ?? (async () => undefined), { deadlineMs: part.readyDeadlineMs })
     return child

@@ -17,6 +17,13 @@ locals {
       threshold   = 0
       description = "The circuit breaker of a provider stays open. Look at the provider's status page."
     }
+    provider-budget = {
+      service     = "task-gateway"
+      metric      = "provider_budget_used_ratio"
+      statistic   = "Maximum"
+      threshold   = 0.8
+      description = "80 % of what may be spent at a provider today is spent. At all of it new tasks are refused until midnight UTC."
+    }
     payment-events-failed = {
       service     = "credit"
       metric      = "credit_sweep_failures_total"
