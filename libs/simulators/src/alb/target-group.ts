@@ -69,8 +69,10 @@ export class TargetGroup {
     if (this.#targets.length === 0) return { kind: 'empty' }
     const deadline = Date.now() + this.#options.waitMs
     let failure: NotConnected = { kind: 'refused' }
-    do {
-      for (const target of this.#candidates(Date.now() + retryEveryMs >= deadline)) {
+    // The last try comes after the wait, however late the timer of a busy machine wakes us.
+    for (let isLastTry = false; !isLastTry;) {
+      isLastTry = Date.now() >= deadline
+      for (const target of this.#candidates(isLastTry)) {
         const request = send(target.url, this.#agent)
         const outcome = await connect(request, this.#options.connectTimeoutMs, signal)
         if (outcome === 'connected') return { kind: 'connected', request }
@@ -78,8 +80,9 @@ export class TargetGroup {
         if (outcome === 'refused') target.isHealthy = false
         if (signal.aborted || outcome === 'timed-out') return failure
       }
-      await sleep(retryEveryMs)
-    } while (Date.now() < deadline && !signal.aborted && !this.#stop.signal.aborted)
+      if (signal.aborted || this.#stop.signal.aborted) return failure
+      if (!isLastTry) await sleep(Math.min(retryEveryMs, Math.max(deadline - Date.now(), 0)))
+    }
     return failure
   }
 
