@@ -1,12 +1,15 @@
 // `npm test`: every check and every test. `npm test -- libs/ledger` runs the tests below a path
 // and skips the checks; `npm test -- --stage types,lint` runs those stages only (the last is
-// called `tests`). The last line is the count: `N passed, N failed, N skipped`.
+// called `tests`). In a whole run a few files that fail are run once more, alone: what passes then
+// is printed as FLAKY with its failure and counted as passed. The last line is the count:
+// `N passed, N failed, N skipped`.
 import { existsSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { watchStopRequests } from './local/stop-requests.ts'
 import { describeCounts, describeFailure, describeSeconds } from './suite/report.ts'
+import { filesToRepeat, takeSecondRun } from './suite/second-run.ts'
 import { runStage, stages, type StageOutcome } from './suite/stages.ts'
-import { sumCounts, type Counts, type TestNode } from './suite/tap-outcome.ts'
+import { sumCounts, type Counts, type Failure, type TestNode } from './suite/tap-outcome.ts'
 import { findTestFiles, runTap, type TapOutcome } from './suite/tap-run.ts'
 import { startTestInfrastructure } from './test-infrastructure.ts'
 
@@ -15,8 +18,10 @@ const interruptedCode = 130
 const noTests: TapOutcome = {
   counts: { passed: 0, failed: 0, skipped: 0 },
   failures: [],
+  files: [],
   errorOutput: '',
 }
+const flaky: Failure[] = []
 const signal = watchStopRequests(() => process.exit(interruptedCode))
 
 const { wanted, paths } = readArguments()
@@ -68,20 +73,31 @@ async function runTests(): Promise<TapOutcome> {
 
 async function runWithServers(files: readonly string[]): Promise<TapOutcome> {
   await using infrastructure = await startTestInfrastructure()
+  const options = { environment: infrastructure.environment, signal }
+  const first = await runTap(files, { ...options, onFile: printFiles(files.length) })
+  // Whoever names files wants to know what they do, not whether they may be believed.
+  const again = paths.length === 0 && !signal.aborted ? filesToRepeat(first) : []
+  if (again.length === 0) return first
+  console.log('Running what failed once more, alone:')
+  const onFile = printFiles(again.length)
+  const second = await runTap(again, { ...options, jobs: 1, onFile })
+  const taken = takeSecondRun(first, second)
+  flaky.push(...taken.flaky)
+  return taken.outcome
+}
+
+function printFiles(total: number): (file: TestNode) => void {
   let done = 0
-  const onFile = (file: TestNode) => {
+  return ({ name, counts: { passed, failed, skipped } }) => {
     done++
-    const { passed, failed, skipped } = file.counts
     const mark = failed === 0 ? 'ok    ' : 'FAILED'
     const count = [
       `${passed} passed`,
       failed && `${failed} failed`,
       skipped && `${skipped} skipped`,
     ]
-    const what = count.filter(Boolean).join(', ')
-    console.log(`  ${mark} ${done}/${files.length} ${file.name}: ${what}`)
+    console.log(`  ${mark} ${done}/${total} ${name}: ${count.filter(Boolean).join(', ')}`)
   }
-  return await runTap(files, { environment: infrastructure.environment, signal, onFile })
 }
 
 /** Tests that could not be run, or servers that could not be stopped, fail the run too. */
@@ -90,6 +106,7 @@ function asFailure(error: unknown): TapOutcome {
   return {
     counts: { passed: 0, failed: 1, skipped: 0 },
     failures: [{ path: ['the tests could not be run'], diagnosis: { stack } }],
+    files: [],
     errorOutput: '',
   }
 }
@@ -103,6 +120,9 @@ function conclude(): number {
   const failedChecks = checks.filter(({ code }) => code !== 0)
   for (const { stage, output } of failedChecks) {
     console.log(`\n✗ ${stage.name}: ${stage.command.join(' ')}\n${output.trimEnd()}`)
+  }
+  for (const failure of flaky) {
+    console.log(`\nFLAKY, failed beside others and passed alone:\n${describeFailure(failure)}`)
   }
   for (const failure of tests?.failures ?? []) console.log(`\n${describeFailure(failure)}`)
   if (tests && tests.counts.failed > 0 && tests.errorOutput !== '') {

@@ -9,6 +9,8 @@ import { toolEnvironment } from './tool.ts'
 export interface TapOutcome {
   readonly counts: Counts
   readonly failures: readonly Failure[]
+  /** Every file that ended, in order. */
+  readonly files: readonly TestNode[]
   /** The end of what the tests wrote to stderr. */
   readonly errorOutput: string
 }
@@ -16,6 +18,8 @@ export interface TapOutcome {
 export interface TapOptions {
   readonly environment: Readonly<Record<string, string>>
   readonly signal: AbortSignal
+  /** How many files run at once; as many as there are cores when absent. */
+  readonly jobs?: number
   /** Called as each file ends. */
   readonly onFile: (file: TestNode) => void
 }
@@ -35,25 +39,26 @@ export function findTestFiles(paths: readonly string[]): string[] {
 }
 
 /**
- * Runs the files with tap, as many at once as there are cores. Counts come from the TAP itself;
+ * Runs the files with tap. Counts come from the TAP itself;
  * when tap ends badly without a failed test to show for it, that is one failure more.
  */
 export async function runTap(files: readonly string[], options: TapOptions): Promise<TapOutcome> {
-  const tests: Counts[] = []
+  const ended: TestNode[] = []
   const failures: Failure[] = []
   const { parser, results } = openParser(test => {
-    tests.push(test.counts)
+    ended.push(test)
     failures.push(...test.failures.slice(0, failuresMax - failures.length))
     options.onFile(test)
   })
   const { code, errorOutput } = await spawnTap(files, parser, options)
   const { ok } = await results
-  const counts = sumCounts(tests)
+  const counts = sumCounts(ended.map(file => file.counts))
   const isUnexplained = counts.failed === 0 && (code !== 0 || !ok)
   if (isUnexplained) failures.push({ path: [`tap ended with code ${code}`], diagnosis: {} })
   return {
     counts: isUnexplained ? { ...counts, failed: 1 } : counts,
     failures,
+    files: ended,
     errorOutput,
   }
 }
@@ -66,7 +71,7 @@ function openParser(onFile: (file: TestNode) => void) {
 }
 
 async function spawnTap(files: readonly string[], parser: Parser, options: TapOptions) {
-  const jobs = `--jobs=${availableParallelism()}`
+  const jobs = `--jobs=${options.jobs ?? availableParallelism()}`
   const { promise, resolve, reject } = Promise.withResolvers<number>()
   const child = spawn('tap', ['run', '--reporter=tap', jobs, ...files], {
     cwd: root,
