@@ -50,7 +50,10 @@ export const problemKinds = {
     status: 403,
     message: 'Another super admin than the one who asked must approve this.',
   },
-  ACCOUNT_SUSPENDED: { status: 403, message: 'This account is suspended.' },
+  ACCOUNT_SUSPENDED: {
+    status: 403,
+    message: 'This account is suspended. What is yours you can still look at, download and delete.',
+  },
   PASSWORD_REQUIRED: {
     status: 403,
     message: 'This link has a password. Send it as `password`, once; then the proof you are given.',

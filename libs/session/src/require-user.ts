@@ -11,7 +11,7 @@ import type { User } from './users.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Who is calling, once requireUser or findUser has asked; null for nobody. */
+    /** Who is calling, once one of the hooks or findUser has asked; null for nobody. */
     user: User | null
     /** The caller's session, known together with the user. */
     session: LiveSession | null
@@ -64,13 +64,22 @@ async function loadSession(
   return request.session
 }
 
-/** Hook of the signed-in scope: UNAUTHORIZED without a live session. */
-export async function requireUser(request: FastifyRequest): Promise<void> {
+/**
+ * Hook of what also a suspended user may do: look at, take away and delete what is theirs, and
+ * cancel. UNAUTHORIZED without a live session.
+ */
+export async function requireSession(request: FastifyRequest): Promise<void> {
   const session = await request.loadSession()
   if (session === null) throw new AppError('UNAUTHORIZED')
 }
 
-/** Hook of an admin scope: UNAUTHORIZED without a session, FORBIDDEN without the role (S6). */
+/** Hook of everything else for the signed in: UNAUTHORIZED, or ACCOUNT_SUSPENDED. */
+export async function requireUser(request: FastifyRequest): Promise<void> {
+  await requireSession(request)
+  if (userOf(request).isSuspended) throw new AppError('ACCOUNT_SUSPENDED')
+}
+
+/** Hook of an admin scope: as requireUser, and FORBIDDEN without the role (S6). */
 export function requireRole(role: UserRole): (request: FastifyRequest) => Promise<void> {
   return async request => {
     await requireUser(request)
@@ -81,7 +90,7 @@ export function requireRole(role: UserRole): (request: FastifyRequest) => Promis
 /** Each role may do all that the ones below it may (S6). */
 const rankOf: Readonly<Record<UserRole, number>> = { user: 0, admin: 1, super_admin: 2 }
 
-/** The caller behind requireUser. */
+/** The caller behind one of these hooks. */
 export function userOf(request: FastifyRequest): User {
   if (request.user === null) throw new AppError('UNAUTHORIZED')
   return request.user

@@ -36,7 +36,7 @@ export function hashToken(token: string): string {
   return createHash('sha256').update(token).digest('hex')
 }
 
-/** Adds a session unless the user is suspended or gone; says whether it did. */
+/** Adds a session unless the user is gone; says whether it did. */
 export async function insertSession(
   database: Queryable,
   session: { token: string; userId: UserId; expiresAt: Date; facts: SessionFacts },
@@ -49,12 +49,12 @@ export async function insertSession(
       ${facts.absoluteExpiresAt}, ${facts.ipAddress},
       ${facts.userAgent?.slice(0, userAgentLengthMax) ?? null}, ${facts.createdAt},
       ${facts.updatedAt}
-    FROM users WHERE users.id = ${session.userId}::uuid AND users.suspended_at IS NULL
+    FROM users WHERE users.id = ${session.userId}::uuid
   `)
   return inserted.rowCount === 1
 }
 
-/** The session of a token hash with its user; none for a suspended user. */
+/** The session of a token hash with its user. */
 export async function findStoredSession(
   database: Queryable,
   tokenHash: string,
@@ -65,7 +65,7 @@ export async function findStoredSession(
       sessions.ip_address AS "ipAddress", sessions.user_agent AS "userAgent",
       sessions.created_at AS "openedAt", sessions.updated_at AS "extendedAt"
     FROM sessions JOIN users ON users.id = sessions.user_id
-    WHERE sessions.token = ${tokenHash} AND users.suspended_at IS NULL
+    WHERE sessions.token = ${tokenHash}
   `)
   return rows[0] === undefined ? undefined : toStoredSession(rows[0])
 }
@@ -91,8 +91,8 @@ function toStoredSession(row: User & SessionColumns): StoredSession {
 }
 
 function toUser(row: User): User {
-  const { id, email, name, image, role, emailVerified, createdAt, updatedAt } = row
-  return { id, email, name, image, role, emailVerified, createdAt, updatedAt }
+  const { id, email, name, image, role, emailVerified, isSuspended, createdAt, updatedAt } = row
+  return { id, email, name, image, role, emailVerified, isSuspended, createdAt, updatedAt }
 }
 
 /** The owner of a session, live or not. */

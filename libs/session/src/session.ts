@@ -41,7 +41,7 @@ export interface OpenedSession {
 
 /** Who is calling. Postgres is the authority; while Redis is away everything is only slower. */
 export interface Sessions {
-  /** Opens a session with a fresh token; throws ACCOUNT_SUSPENDED. */
+  /** Opens a session with a fresh token; UNAUTHORIZED when the user is gone. */
   openSession(userId: UserId, client: SessionClient): Promise<OpenedSession>
   /** The live session of a token; postpones the idle end when half of it has passed (ASVS 7.3). */
   findSession(token: string): Promise<LiveSession | undefined>
@@ -144,7 +144,7 @@ function createAdapter(database: Database, cache: SessionCache): Adapter {
     setSession: async session => {
       const { id: token, userId, expiresAt, attributes: facts } = session
       const isInserted = await insertSession(database, { token, userId, expiresAt, facts })
-      if (!isInserted) throw new AppError('ACCOUNT_SUSPENDED')
+      if (!isInserted) throw new AppError('UNAUTHORIZED')
     },
     updateSessionExpiration: async (token, expiresAt) => {
       const tokenHash = hashToken(token)
@@ -189,7 +189,8 @@ async function findThroughCache(
   if (cached !== undefined) return cached
   const readAtMs = Date.now()
   const session = await findStoredSession(deps.database, tokenHash)
-  if (session === undefined) return undefined
+  // Rare, and so never taken from a cache for somebody who may do everything.
+  if (session === undefined || session.user.isSuspended) return session
   const readEpoch = () => findEpoch(deps.database, session.user.id)
   await deps.cache.keep({ tokenHash, session, readAtMs, readEpoch })
   return session

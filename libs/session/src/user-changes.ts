@@ -1,7 +1,6 @@
 import type { UserId } from '@funmagic/contract/ids'
 import { AppError } from '@funmagic/contract/problem'
 import type { UserRole } from '@funmagic/contract/user'
-import type { Queryable } from '@funmagic/database/client'
 import { sql } from '@funmagic/database/sql'
 import type { Sessions } from './session.ts'
 import { userColumns, type User } from './users.ts'
@@ -22,7 +21,10 @@ export async function changeRole(
   })
 }
 
-/** Ends all sessions of the user and lets none be opened until reinstateUser; NOT_FOUND. */
+/**
+ * Ends all sessions of the user. Whoever has the password can open one that may look at, take away
+ * and delete what is the user's, and nothing else until reinstateUser; NOT_FOUND.
+ */
 export async function suspendUser(sessions: Sessions, userId: UserId): Promise<void> {
   await sessions.changeUser(userId, async tx => {
     const suspended = await tx.query(sql`
@@ -34,10 +36,12 @@ export async function suspendUser(sessions: Sessions, userId: UserId): Promise<v
   })
 }
 
-/** Lets a suspended user sign in again; NOT_FOUND. */
-export async function reinstateUser(database: Queryable, userId: UserId): Promise<void> {
-  const reinstated = await database.query(sql`
-    UPDATE users SET suspended_at = NULL, updated_at = now() WHERE id = ${userId}::uuid
-  `)
-  if (reinstated.rowCount === 0) throw new AppError('NOT_FOUND')
+/** Lets a suspended user do everything again, in open sessions too; NOT_FOUND. */
+export async function reinstateUser(sessions: Sessions, userId: UserId): Promise<void> {
+  await sessions.changeUser(userId, async tx => {
+    const reinstated = await tx.query(sql`
+      UPDATE users SET suspended_at = NULL, updated_at = now() WHERE id = ${userId}::uuid
+    `)
+    if (reinstated.rowCount === 0) throw new AppError('NOT_FOUND')
+  })
 }

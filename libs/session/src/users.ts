@@ -12,6 +12,8 @@ export interface User {
   readonly image: string | null
   readonly role: UserRole
   readonly emailVerified: boolean
+  /** May look at, take away and delete what is theirs, and nothing else (reliability §5). */
+  readonly isSuspended: boolean
   readonly createdAt: Date
   readonly updatedAt: Date
 }
@@ -28,12 +30,11 @@ export interface NewUser {
 export interface Credential {
   readonly user: User
   readonly passwordHash: string | null
-  readonly isSuspended: boolean
 }
 
 export const userColumns = sql`
   users.id, users.email, users.name, users.image, users.role,
-  users.email_verified AS "emailVerified",
+  users.email_verified AS "emailVerified", users.suspended_at IS NOT NULL AS "isSuspended",
   users.created_at AS "createdAt", users.updated_at AS "updatedAt"
 `
 
@@ -68,15 +69,14 @@ export async function findCredential(
   email: string,
 ): Promise<Credential | undefined> {
   const { rows } = await database.query<User & Omit<Credential, 'user'>>(sql`
-    SELECT ${userColumns}, accounts.password_hash AS "passwordHash",
-      users.suspended_at IS NOT NULL AS "isSuspended"
+    SELECT ${userColumns}, accounts.password_hash AS "passwordHash"
     FROM users
     LEFT JOIN accounts ON accounts.user_id = users.id AND accounts.provider_id = 'credential'
     WHERE users.email = ${email}
   `)
   if (rows[0] === undefined) return undefined
-  const { passwordHash, isSuspended, ...user } = rows[0]
-  return { user, passwordHash, isSuspended }
+  const { passwordHash, ...user } = rows[0]
+  return { user, passwordHash }
 }
 
 /** The names that users have given themselves, for what they show to everybody. */
@@ -99,7 +99,7 @@ export async function isActive(database: Queryable, userId: UserId): Promise<boo
 }
 
 /** The user as clients see it. */
-export function toUserView(user: User): UserView {
+export function toUserView({ isSuspended: _isSuspended, ...user }: User): UserView {
   return {
     ...user,
     createdAt: user.createdAt.toISOString(),

@@ -1,4 +1,5 @@
 import { AppError } from '@funmagic/contract/problem'
+import { sql } from '@funmagic/database/sql'
 import { createTestDatabase } from '@funmagic/database/testing'
 import Fastify from 'fastify'
 import { Redis } from 'ioredis'
@@ -9,6 +10,7 @@ import {
   findUser,
   registerSession,
   requireRole,
+  requireSession,
   requireUser,
   userOf,
   writeSessionCookie,
@@ -33,6 +35,10 @@ async function setup(t: { teardown(work: () => unknown): void }) {
   await app.register(async signedIn => {
     signedIn.addHook('preValidation', requireUser)
     signedIn.get('/me', async request => ({ email: userOf(request).email }))
+  })
+  await app.register(async readers => {
+    readers.addHook('preValidation', requireSession)
+    readers.get('/mine', async request => ({ email: userOf(request).email }))
   })
   await app.register(async admins => {
     admins.addHook('preValidation', requireRole('admin'))
@@ -100,6 +106,17 @@ t.test('each role may do what the ones below it may', async t => {
     t.equal((await get('/admin', cookie)).status, expected[role], role)
   }
   t.equal((await get('/admin')).status, 401)
+})
+
+t.test('who is suspended may read what is theirs, and is refused everywhere else', async t => {
+  const { user, cookie } = await createTestUser(database, { role: 'super_admin' })
+  await database.query(sql`UPDATE users SET suspended_at = now() WHERE id = ${user.id}::uuid`)
+
+  t.match(await get('/mine', cookie), { status: 200, body: { email: user.email } })
+  for (const path of ['/me', '/admin']) {
+    t.match(await get(path, cookie), { status: 403, body: { code: 'ACCOUNT_SUSPENDED' } }, path)
+  }
+  t.equal((await get('/mine')).status, 401)
 })
 
 t.test('a route that forgot the hook refuses instead of serving nobody', async t => {

@@ -137,17 +137,20 @@ t.test('a changed role holds at the next request', async t => {
   t.match(await sessions.findSession(token), { user: { role: 'user' } })
 })
 
-t.test('a suspended user has no session and opens none until reinstated', async t => {
+t.test('a suspension ends every session, and holds in those opened until it is lifted', async t => {
   const { user, token } = await createTestUser(database)
   await sessions.findSession(token)
 
   await suspendUser(sessions, user.id)
 
   t.equal(await sessions.findSession(token), undefined)
-  await t.rejects(sessions.openSession(user.id, client), { code: 'ACCOUNT_SUSPENDED' })
-  await reinstateUser(database, user.id)
+  const { token: later } = await sessions.openSession(user.id, client)
+  t.match(await sessions.findSession(later), { user: { isSuspended: true } })
+  t.match(await sessions.findSession(later), { user: { isSuspended: true } }, 'once more')
+  t.same(await redis.keys(`session:*:${hashToken(later)}`), [], 'and is never cached')
+  await reinstateUser(sessions, user.id)
   t.equal(await sessions.findSession(token), undefined, 'the old session stays ended')
-  await t.resolves(sessions.openSession(user.id, client))
+  t.match(await sessions.findSession(later), { user: { isSuspended: false } })
 })
 
 t.test('a change of a user who is not there is NOT_FOUND and leaves nothing blocked', async t => {
@@ -155,7 +158,7 @@ t.test('a change of a user who is not there is NOT_FOUND and leaves nothing bloc
 
   await t.rejects(changeRole(sessions, { userId, role: 'admin' }), { code: 'NOT_FOUND' })
   await t.rejects(suspendUser(sessions, userId), { code: 'NOT_FOUND' })
-  await t.rejects(reinstateUser(database, userId), { code: 'NOT_FOUND' })
+  await t.rejects(reinstateUser(sessions, userId), { code: 'NOT_FOUND' })
 
   t.same(await redis.keys(`session-epoch:*:${userId}`), [])
 })

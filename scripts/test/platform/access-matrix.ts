@@ -2,11 +2,12 @@
  * Who may call what: one row for every route of every service. `access.test.ts` fails for a route
  * without a row, and calls every cell with real sessions (reliability §5; Z2, Z3, S6).
  *
- * A suspended user's sessions have ended, so the column `suspended` is a cookie that was good
- * before: it answers as to a stranger, everywhere.
+ * The column `suspended` is a session that a suspended user has opened since: it looks at, takes
+ * away, deletes and cancels what is its own, and nothing else. Those from before answer as to a
+ * stranger.
  */
 export interface Access {
-  /** No session at all, and a session that a suspension has ended. */
+  /** No session at all. */
   readonly anon: Answer
   readonly suspended: Answer
   /** The user whose things the ids in the request name. */
@@ -56,21 +57,31 @@ function everybody(answer: Answer, more: More = {}): Access {
   return { ...all, superAdmin: answer, ...more }
 }
 
-/** For whoever is signed in, about the caller's own things only. */
+/** For whoever is signed in and not suspended, about the caller's own things only. */
 function signedIn(answer: Answer, more: More = {}): Access {
   const all = { own: answer, other: null, admin: answer, superAdmin: answer }
-  return { anon: 401, suspended: 401, ...all, ...more }
+  return { anon: 401, suspended: 403, ...all, ...more }
 }
 
 /** For the owner of the thing that is named; everybody else is told that it is not there. */
 function ownerOnly(answer: Answer, more: More): Access {
   const others = { other: 404, admin: 404, superAdmin: 404 }
-  return { anon: 401, suspended: 401, own: answer, ...others, ...more }
+  return { anon: 401, suspended: 403, own: answer, ...others, ...more }
+}
+
+/** As signedIn, for the suspended too. */
+function readers(answer: Answer, more: More = {}): Access {
+  return { ...signedIn(answer, more), suspended: answer }
+}
+
+/** As ownerOnly, for a suspended owner too: another's is not there either. */
+function ownersWhoRead(answer: Answer, more: More): Access {
+  return { ...ownerOnly(answer, more), suspended: 404 }
 }
 
 /** For operators: a role before anything is looked at. */
 function operators(answer: Answer, more: More = {}): Access {
-  const users = { anon: 401, suspended: 401, own: 403, other: null }
+  const users = { anon: 401, suspended: 403, own: 403, other: null }
   return { ...users, admin: answer, superAdmin: answer, ...more }
 }
 
@@ -111,8 +122,8 @@ export const accessMatrix: Readonly<Record<string, Access>> = {
   'POST /api/assets/share-links/open': everybody(404, { body: { token: 'nonsense' } }),
   'POST /api/assets/share-links/download': everybody(400, missing),
   'POST /api/assets/share-links': signedIn(400, missing),
-  'GET /api/assets/share-links': signedIn(200),
-  'GET /api/assets/share-links/{linkId}': ownerOnly(200, { ids: { linkId: 'shareLink' } }),
+  'GET /api/assets/share-links': readers(200),
+  'GET /api/assets/share-links/{linkId}': ownersWhoRead(200, { ids: { linkId: 'shareLink' } }),
   'PATCH /api/assets/share-links/{linkId}': ownerOnly(200, {
     ids: { linkId: 'shareLink' },
     body: { title: 'Cats' },
@@ -129,17 +140,17 @@ export const accessMatrix: Readonly<Record<string, Access>> = {
   }),
   'GET /api/assets/uploads/{uploadId}': ownerOnly(200, upload),
   'DELETE /api/assets/uploads/{uploadId}': ownerOnly(204, { ids: { uploadId: 'doomedUpload' } }),
-  'GET /api/assets/limits': signedIn(200),
-  'GET /api/assets': signedIn(200),
-  'POST /api/assets/resolve': signedIn(400, missing),
-  'POST /api/assets/delete': signedIn(400, missing),
-  'GET /api/assets/download': signedIn(400),
-  'POST /api/assets/session-cookies': signedIn([200, 204, 409]),
-  'DELETE /api/assets/session-cookies': signedIn(204),
+  'GET /api/assets/limits': readers(200),
+  'GET /api/assets': readers(200),
+  'POST /api/assets/resolve': readers(400, missing),
+  'POST /api/assets/delete': readers(400, missing),
+  'GET /api/assets/download': readers(400),
+  'POST /api/assets/session-cookies': readers([200, 204, 409]),
+  'DELETE /api/assets/session-cookies': readers(204),
   'PATCH /api/assets/{assetId}': ownerOnly(200, { ids: asset, body: { tags: [] } }),
-  'GET /api/assets/{assetId}/events': ownerOnly(200, { ids: asset }),
-  'GET /api/assets/{assetId}': ownerOnly(200, { ids: asset }),
-  'DELETE /api/assets/{assetId}': ownerOnly(204, { ids: { assetId: 'doomedAsset' } }),
+  'GET /api/assets/{assetId}/events': ownersWhoRead(200, { ids: asset }),
+  'GET /api/assets/{assetId}': ownersWhoRead(200, { ids: asset }),
+  'DELETE /api/assets/{assetId}': ownersWhoRead(204, { ids: { assetId: 'doomedAsset' } }),
   'POST /api/assets/{assetId}/publish': ownerOnly(200, { ids: { assetId: 'movingAsset' } }),
   'POST /api/assets/{assetId}/unpublish': ownerOnly([200, 409], {
     ids: { assetId: 'movingAsset' },
@@ -159,11 +170,11 @@ export const accessMatrix: Readonly<Record<string, Access>> = {
   'DELETE /api/admin/assets/{assetId}': operators(404, { ids: asset }),
 
   // credit
-  'GET /api/credits': signedIn(200),
-  'GET /api/credits/transactions': signedIn(200),
+  'GET /api/credits': readers(200),
+  'GET /api/credits/transactions': readers(200),
   'GET /api/credits/packages': everybody(200),
-  'GET /api/credits/grants': signedIn(200),
-  'GET /api/credits/payments': signedIn(200),
+  'GET /api/credits/grants': readers(200),
+  'GET /api/credits/payments': readers(200),
   'POST /api/admin/assets/{assetId}/unpublish': operators([204, 409], {
     ids: { assetId: 'movingAsset' },
     body: { reason: 'a complaint' },
@@ -200,9 +211,9 @@ export const accessMatrix: Readonly<Record<string, Access>> = {
   'GET /api/tools/{slug}': everybody(200, { ids: { slug: 'toolSlug' } }),
   'POST /api/quotes': ownerOnly(200, { body: order }),
   'POST /api/tasks': ownerOnly(201, { body: order }),
-  'GET /api/tasks': signedIn(200),
-  'GET /api/tasks/{taskId}': ownerOnly(200, { ids: task }),
-  'POST /api/tasks/{taskId}/cancel': ownerOnly([200, 409], { ids: task }),
+  'GET /api/tasks': readers(200),
+  'GET /api/tasks/{taskId}': ownersWhoRead(200, { ids: task }),
+  'POST /api/tasks/{taskId}/cancel': ownersWhoRead([200, 409], { ids: task }),
   // Of providers alone, by their signatures.
   'POST /api/webhooks/providers/{provider}': everybody([401, 404], {
     ...missing,
@@ -251,8 +262,8 @@ export const accessMatrix: Readonly<Record<string, Access>> = {
   }),
 
   // progress
-  'GET /api/tasks/{taskId}/stream': ownerOnly(200, { ids: task, isStream: true }),
-  'GET /api/progress/stream': signedIn(200, { isStream: true }),
+  'GET /api/tasks/{taskId}/stream': ownersWhoRead(200, { ids: task, isStream: true }),
+  'GET /api/progress/stream': readers(200, { isStream: true }),
   // Without the headers of an upgrade it is no place at all.
-  'GET /api/progress/ws': signedIn([404, 426]),
+  'GET /api/progress/ws': readers([404, 426]),
 }

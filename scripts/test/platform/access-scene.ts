@@ -70,11 +70,15 @@ async function findIds({ database }: Platform, own: Client): Promise<Scene['ids'
   }
 }
 
-async function suspend({ database, addresses }: Platform, client: Client): Promise<void> {
+/** Suspends the user, who then signs in again: told so, and with a session that may read. */
+export async function suspend({ database, addresses }: Platform, client: Client): Promise<Reply> {
   const { body } = await client.send('GET', '/api/auth/get-session')
   const redis = new Redis(addresses.redisCache)
   await suspendUser(createSessions({ database, redis }), body.user.id)
   redis.disconnect()
+  const credential = { email: body.user.email, password: 'correct horse battery' }
+  const reply = await client.send('POST', '/api/auth/sign-in/email', credential)
+  return { status: reply.status, text: '', code: reply.body.error?.code }
 }
 
 async function signIn(edge: string, account: { email: string; password: string }) {

@@ -1,11 +1,10 @@
 import { globSync, readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { newId } from '@funmagic/contract/ids'
-import { sql } from '@funmagic/database/sql'
 import { accessMatrix, type Access, type Answer, type Subject } from './access-matrix.ts'
-import { callOf, send, setScene, type Caller, type Scene } from './access-scene.ts'
-import { Client } from './client.ts'
-import { startPlatform, type Platform } from './platform.ts'
+import { callOf, send, setScene, suspend, type Caller, type Scene } from './access-scene.ts'
+import { makePicture } from './client.ts'
+import { startPlatform, until, type Platform } from './platform.ts'
 
 // Many processes on few cores.
 t.setTimeout(300_000)
@@ -177,16 +176,41 @@ function based({ body }: Access): Pick<Access, 'body'> {
   return body !== undefined && Object.keys(body).length === 0 ? { body: { version: 1 } } : {}
 }
 
-t.test('somebody who is suspended cannot sign in again', async t => {
-  const { rows: suspended } = await platform.database.query<{ email: string }>(
-    sql`SELECT email FROM users WHERE suspended_at IS NOT NULL`,
-  )
-  const body = { email: suspended[0]?.email ?? '', password: 'correct horse battery' }
+t.test(
+  'who is suspended takes their things away and deletes them, with a new session only',
+  async t => {
+    const client = await platform.newUser()
+    const { id: asset } = await client.upload(await makePicture())
+    const { id: doomed } = await client.upload(await makePicture())
+    const { task } = (await client.submit(asset)).body
+    const before = client.cookie
+    const isCompleted = async () => (await client.task(task.id)).status === 'completed'
+    await until(isCompleted, 'the task has completed')
 
-  const reply = await new Client(addresses.edge).send('POST', '/api/auth/sign-in/email', body)
+    const told = await suspend(platform, client)
 
-  t.equal(reply.status, 403)
-  t.equal(reply.body.error.code, 'ACCOUNT_SUSPENDED')
-})
+    t.match(told, { status: 403, code: 'ACCOUNT_SUSPENDED' })
+    const since = client.cookie
+    t.not(since, before)
+    const old = await client.send('GET', '/api/tasks', undefined, { cookie: before })
+    t.equal(old.status, 401, 'the session from before')
+    client.cookie = since
+    t.match(await client.task(task.id), { status: 'completed' })
+    t.match(await client.balance(), { reservedBalance: 0 })
+    const { body: picture } = await client.send('GET', `/api/assets/${asset}`)
+    t.equal((await fetch(picture.url)).status, 200, 'the bytes')
+    const refused = [
+      await client.submit(asset),
+      await client.send('POST', `/api/assets/${asset}/publish`),
+      await client.send('PATCH', `/api/assets/${asset}`, { tags: ['cats'] }),
+      await client.send('POST', '/api/credits/checkout', {}),
+    ]
+    for (const { status, body } of refused)
+      t.same([status, body.error.code], [403, 'ACCOUNT_SUSPENDED'])
+    t.equal((await client.send('DELETE', `/api/assets/${doomed}`)).status, 204)
+    const cancel = await client.send('POST', `/api/tasks/${task.id}/cancel`)
+    t.equal(cancel.body.error.code, 'TASK_FINISHED', 'a cancel is heard')
+  },
+)
 
 for (const [route, access] of rows) if (access.isLast === true) testRow(route, access)

@@ -15,6 +15,7 @@ import type { RateLimits } from '@funmagic/session/rate-limits'
 import {
   registerSession,
   requireRole,
+  requireSession,
   requireUser,
   type SessionPluginOptions,
 } from '@funmagic/session/require-user'
@@ -87,31 +88,34 @@ export async function buildApp(deps: AssetDeps): Promise<HttpServer> {
   // Not for everybody, so not with the replies above that caches may keep.
   await app.register(openShareLink, { database, links, events })
 
-  await app.register(async signedIn => {
-    // Before the body is read: a stranger learns nothing about what is wrong with it.
-    signedIn.addHook('onRequest', requireUser)
-    await signedIn.register(getLimits, { database, quotaOf })
-    await signedIn.register(createUpload, { ...files, quotaOf, events })
+  // Before the body is read: a stranger learns nothing about what is wrong with it.
+  await app.register(async readers => {
+    readers.addHook('onRequest', requireSession)
+    await readers.register(getLimits, { database, quotaOf })
+    await readers.register(listAssets, { database, links })
+    await readers.register(resolveAssets, { database, links })
+    await readers.register(gallerySession, { links, cookieScope: gallery.cookieScope })
+    await readers.register(downloadAssets, { ...files, downloads: gallery.downloads, events })
+    await readers.register(deleteAssets, { ...files, events })
+    await readers.register(readLinks, { database })
+    await readers.register(getAsset, { database, links })
+    await readers.register(listEvents, { database })
+    await readers.register(deleteAsset, { ...files, events })
+  })
+  await app.register(async users => {
+    users.addHook('onRequest', requireUser)
+    await users.register(createUpload, { ...files, quotaOf, events })
     const uploads = userUploads
-    await signedIn.register(signUpload, { ...files, uploads })
-    await signedIn.register(signParts, { ...files, uploads })
-    await signedIn.register(getUpload, { ...files, uploads })
-    await signedIn.register(completeUpload, { ...files, quotaOf, links, events })
-    await signedIn.register(cancelUpload, { ...files, uploads, events })
-    await signedIn.register(listAssets, { database, links })
-    await signedIn.register(resolveAssets, { database, links })
-    await signedIn.register(gallerySession, { links, cookieScope: gallery.cookieScope })
-    await signedIn.register(downloadAssets, { ...files, downloads: gallery.downloads, events })
-    await signedIn.register(deleteAssets, { ...files, events })
-    await signedIn.register(createLink, { database, links, events })
-    await signedIn.register(readLinks, { database })
-    await signedIn.register(changeLink, { database, links, events })
-    await signedIn.register(getAsset, { database, links })
-    await signedIn.register(editAsset, { database, links })
-    await signedIn.register(listEvents, { database })
-    await signedIn.register(publishAsset, { ...files, links, events })
-    await signedIn.register(unpublishAsset, { ...files, links, events })
-    await signedIn.register(deleteAsset, { ...files, events })
+    await users.register(signUpload, { ...files, uploads })
+    await users.register(signParts, { ...files, uploads })
+    await users.register(getUpload, { ...files, uploads })
+    await users.register(completeUpload, { ...files, quotaOf, links, events })
+    await users.register(cancelUpload, { ...files, uploads, events })
+    await users.register(createLink, { database, links, events })
+    await users.register(changeLink, { database, links, events })
+    await users.register(editAsset, { database, links })
+    await users.register(publishAsset, { ...files, links, events })
+    await users.register(unpublishAsset, { ...files, links, events })
   })
 
   await app.register(administer, deps)

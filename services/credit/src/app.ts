@@ -5,6 +5,7 @@ import type { RateLimits } from '@funmagic/session/rate-limits'
 import {
   registerSession,
   requireRole,
+  requireSession,
   requireUser,
   type SessionPluginOptions,
 } from '@funmagic/session/require-user'
@@ -52,13 +53,16 @@ export async function buildApp(deps: CreditDeps): Promise<HttpServer> {
   await app.register(listPackages, { database })
   await app.register(stripeWebhook, { database, announcer, events, payments })
 
-  await app.register(async signedIn => {
-    signedIn.addHook('onRequest', requireUser)
-    await signedIn.register(getBalance, { database })
-    await signedIn.register(listTransactions, { database })
-    await signedIn.register(listGrants, { database })
-    await signedIn.register(listPayments, { database })
-    await signedIn.register(startCheckout, { database, payments })
+  await app.register(async readers => {
+    readers.addHook('onRequest', requireSession)
+    await readers.register(getBalance, { database })
+    await readers.register(listTransactions, { database })
+    await readers.register(listGrants, { database })
+    await readers.register(listPayments, { database })
+  })
+  await app.register(async users => {
+    users.addHook('onRequest', requireUser)
+    await users.register(startCheckout, { database, payments })
   })
 
   await app.register(async admins => {

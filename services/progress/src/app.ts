@@ -3,7 +3,7 @@ import { createServer, type HttpServer, type ServerOptions } from '@funmagic/run
 import type { SessionCookie } from '@funmagic/session/cookie'
 import { registerRateLimits } from '@funmagic/session/limit-requests'
 import type { RateLimits } from '@funmagic/session/rate-limits'
-import { registerSession, requireUser } from '@funmagic/session/require-user'
+import { registerSession, requireSession } from '@funmagic/session/require-user'
 import { socketUser } from './routes/socket-user.ts'
 import { streamTask } from './routes/stream-task.ts'
 import { streamUser } from './routes/stream-user.ts'
@@ -33,12 +33,12 @@ export async function buildApp(deps: ProgressDeps): Promise<HttpServer> {
   // Streams never end by themselves, so closing must end them first.
   app.addHook('preClose', async () => streaming.streams.closeAll())
 
-  await app.register(async signedIn => {
-    signedIn.addHook('preValidation', requireUser)
-    await signedIn.register(streamTask, streaming)
-    await signedIn.register(streamUser, streaming)
+  await app.register(async readers => {
+    readers.addHook('preValidation', requireSession)
+    await readers.register(streamTask, streaming)
+    await readers.register(streamUser, streaming)
     const { allowedOrigins } = server.http
-    await signedIn.register(socketUser, { ...streaming, allowedOrigins })
+    await readers.register(socketUser, { ...streaming, allowedOrigins })
   })
   return httpServer
 }

@@ -5,6 +5,7 @@ import { registerRateLimits } from '@funmagic/session/limit-requests'
 import type { RateLimits } from '@funmagic/session/rate-limits'
 import {
   registerSession,
+  requireSession,
   requireUser,
   type SessionPluginOptions,
 } from '@funmagic/session/require-user'
@@ -55,14 +56,17 @@ export async function buildApp(deps: GatewayDeps): Promise<HttpServer> {
 
   const taskViews = createTaskViews({ database, links })
   const orders = { database, ...deps.orders }
-  await app.register(async signedIn => {
-    // Before the body is read: a stranger learns nothing about what is wrong with it.
-    signedIn.addHook('onRequest', requireUser)
-    await signedIn.register(askQuote, { orders })
-    await signedIn.register(submitTask, { orders, taskViews, ...submission })
-    await signedIn.register(listTasks, { database, taskViews })
-    await signedIn.register(getTask, { database, taskViews })
-    await signedIn.register(cancelTask, { database, taskViews, announcer, events })
+  // Before the body is read: a stranger learns nothing about what is wrong with it.
+  await app.register(async users => {
+    users.addHook('onRequest', requireUser)
+    await users.register(askQuote, { orders })
+    await users.register(submitTask, { orders, taskViews, ...submission })
+  })
+  await app.register(async readers => {
+    readers.addHook('onRequest', requireSession)
+    await readers.register(listTasks, { database, taskViews })
+    await readers.register(getTask, { database, taskViews })
+    await readers.register(cancelTask, { database, taskViews, announcer, events })
   })
   const { dispatcher } = submission
   const retries = { dispatcher, timeoutDefaultMs: timeoutDefaultMs(orders.timeouts) }

@@ -31,6 +31,7 @@ export const completeUpload: RoutePlugin<CompleteUploadDeps> = async (app, deps)
           ...problems(
             'INVALID_ID',
             'UNAUTHORIZED',
+            'ACCOUNT_SUSPENDED',
             'NOT_FOUND',
             'UPLOAD_INCOMPLETE',
             'TICKET_EXPIRED',

@@ -36,6 +36,7 @@ export const createUpload: RoutePlugin<CreateUploadDeps> = async (app, deps) => 
             'VALIDATION_FAILED',
             'INVALID_IDEMPOTENCY_KEY',
             'UNAUTHORIZED',
+            'ACCOUNT_SUSPENDED',
             'PAYLOAD_TOO_LARGE',
             'QUOTA_EXCEEDED',
             'UNSUPPORTED_MEDIA_TYPE',

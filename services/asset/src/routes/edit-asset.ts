@@ -24,7 +24,13 @@ export const editAsset: RoutePlugin<EditAssetDeps> = async (app, { database, lin
         body: EditAsset,
         response: {
           200: AssetView,
-          ...problems('INVALID_ID', 'VALIDATION_FAILED', 'UNAUTHORIZED', 'NOT_FOUND'),
+          ...problems(
+            'INVALID_ID',
+            'VALIDATION_FAILED',
+            'UNAUTHORIZED',
+            'ACCOUNT_SUSPENDED',
+            'NOT_FOUND',
+          ),
         },
       },
     },

@@ -35,7 +35,13 @@ export const publishAsset: RoutePlugin<PublishAssetDeps> = async (app, deps) => 
         body: Type.Union([PublishAsset, Type.Null()]),
         response: {
           200: AssetView,
-          ...problems('INVALID_ID', 'VALIDATION_FAILED', 'UNAUTHORIZED', 'NOT_FOUND'),
+          ...problems(
+            'INVALID_ID',
+            'VALIDATION_FAILED',
+            'UNAUTHORIZED',
+            'ACCOUNT_SUSPENDED',
+            'NOT_FOUND',
+          ),
           ...problems('ASSET_BYTES_MISSING'),
         },
       },

@@ -30,7 +30,13 @@ interface ShareLinksDeps {
 }
 
 const LinkParams = Type.Object({ linkId: Id })
-const ownProblems = problems('INVALID_ID', 'VALIDATION_FAILED', 'UNAUTHORIZED', 'NOT_FOUND')
+const ownProblems = problems(
+  'INVALID_ID',
+  'VALIDATION_FAILED',
+  'UNAUTHORIZED',
+  'ACCOUNT_SUSPENDED',
+  'NOT_FOUND',
+)
 
 /** A secret address for some of one's assets, for whoever is given it (P4). */
 export const createLink: RoutePlugin<ShareLinksDeps> = async (app, { database, links, events }) => {
@@ -44,7 +50,13 @@ export const createLink: RoutePlugin<ShareLinksDeps> = async (app, { database, l
         body: CreateShareLink,
         response: {
           201: CreatedShareLink,
-          ...problems('VALIDATION_FAILED', 'INVALID_IDEMPOTENCY_KEY', 'UNAUTHORIZED', 'NOT_FOUND'),
+          ...problems(
+            'VALIDATION_FAILED',
+            'INVALID_IDEMPOTENCY_KEY',
+            'UNAUTHORIZED',
+            'ACCOUNT_SUSPENDED',
+            'NOT_FOUND',
+          ),
           ...problems('IDEMPOTENCY_MISMATCH', 'TOO_MANY_SHARE_LINKS', 'OVERLOADED'),
         },
       },
@@ -125,7 +137,10 @@ export const changeLink: RoutePlugin<ShareLinksDeps> = async (app, { database, e
         summary: 'End an own share link at once',
         description: 'Addresses that it has given out end within 15 minutes.',
         params: LinkParams,
-        response: { 204: Type.Null(), ...problems('INVALID_ID', 'UNAUTHORIZED', 'NOT_FOUND') },
+        response: {
+          204: Type.Null(),
+          ...problems('INVALID_ID', 'UNAUTHORIZED', 'ACCOUNT_SUSPENDED', 'NOT_FOUND'),
+        },
       },
     },
     async (request, reply) => {

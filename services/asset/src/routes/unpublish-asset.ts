@@ -27,7 +27,14 @@ export const unpublishAsset: RoutePlugin<UnpublishAssetDeps> = async (app, deps)
         params: AssetParams,
         response: {
           200: AssetView,
-          ...problems('INVALID_ID', 'UNAUTHORIZED', 'NOT_FOUND', 'ASSET_BUSY', 'UNAVAILABLE'),
+          ...problems(
+            'INVALID_ID',
+            'UNAUTHORIZED',
+            'ACCOUNT_SUSPENDED',
+            'NOT_FOUND',
+            'ASSET_BUSY',
+            'UNAVAILABLE',
+          ),
         },
       },
     },

@@ -16,7 +16,7 @@ export interface UploadRoutes {
 export const userUploads: UploadRoutes = {
   path: '/api/assets/uploads',
   side: 'user',
-  refusals: problems('UNAUTHORIZED'),
+  refusals: problems('UNAUTHORIZED', 'ACCOUNT_SUSPENDED'),
 }
 
 export const platformUploads: UploadRoutes = {

@@ -55,14 +55,14 @@ export const signIn: RoutePlugin<SignInDeps> = async (app, deps) => {
         deps.events.signInAttempted('refused', { requestId, userId: found?.user.id })
         throw new AppError('INVALID_EMAIL_OR_PASSWORD')
       }
-      const { user, isSuspended } = found
-      if (isSuspended) {
-        deps.events.signInAttempted('suspended', { requestId, userId: user.id })
-        throw new AppError('ACCOUNT_SUSPENDED')
-      }
-
+      const { user } = found
       const isRemembered = rememberMe ?? true
       await startBrowserSession(request, reply, deps.session, { userId: user.id, isRemembered })
+      if (user.isSuspended) {
+        deps.events.signInAttempted('suspended', { requestId, userId: user.id })
+        // With the cookie: it opens what a suspended user may still look at and take away.
+        throw new AppError('ACCOUNT_SUSPENDED')
+      }
       deps.events.signInAttempted('succeeded', { requestId, userId: user.id })
       const view = { user: toUserView(user) }
       return url === undefined ? view : { ...view, redirect: true, url }

@@ -41,6 +41,7 @@ export const startCheckout: RoutePlugin<StartCheckoutDeps> = async (app, deps) =
             'INVALID_IDEMPOTENCY_KEY',
             'UNAUTHORIZED',
             'ACCOUNT_SUSPENDED',
+            'ACCOUNT_SUSPENDED',
             'NOT_FOUND',
             'CONFLICT',
             'IDEMPOTENCY_MISMATCH',

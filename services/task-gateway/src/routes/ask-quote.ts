@@ -51,6 +51,7 @@ export const askQuote: RoutePlugin<{ orders: OrderDeps }> = async (app, { orders
 const quoteProblems = problems(
   'VALIDATION_FAILED',
   'UNAUTHORIZED',
+  'ACCOUNT_SUSPENDED',
   'NOT_FOUND',
   'TOOL_INACTIVE',
   'STEP_ORDER',
