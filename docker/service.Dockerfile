@@ -76,8 +76,10 @@ CMD ["node", "--max-semi-space-size=4", "src/main.ts"]
 FROM base AS operations
 COPY --from=operations-dependencies /app ./
 COPY --from=operations-sources /sources ./
-COPY scripts/migrate.ts scripts/seed.ts scripts/reseal-provider-keys.ts scripts/ledger-verify.ts scripts/
+COPY scripts/migrate.ts scripts/seed.ts scripts/reseal-provider-keys.ts scripts/ledger-verify.ts \
+  scripts/compare-databases.ts scripts/
 COPY scripts/seeds scripts/seeds
+COPY scripts/migrations scripts/migrations
 COPY scripts/local scripts/local
 USER node
 CMD ["node", "scripts/migrate.ts"]

@@ -4,7 +4,7 @@
 set -euo pipefail
 
 folder=terraform/environments/${ENVIRONMENT:?}
-terraform -chdir="$folder" init -input=false -backend-config=backend.hcl > /dev/null
+terraform -chdir="$folder" init -input=false -lockfile=readonly -backend-config=backend.hcl > /dev/null
 task=$(terraform -chdir="$folder" output -json migration_task)
 cluster=$(jq -r .cluster <<< "$task")
 family=$(jq -r .task_definition <<< "$task")

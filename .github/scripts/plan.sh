@@ -17,7 +17,7 @@ for ENVIRONMENT in dev staging production; do
   tag=$("$here/release.sh" read)
   tag=${tag:-${GITHUB_SHA:?}}
   images="{\"registry\":\"${ECR_REGISTRY:?}\",\"tag\":\"$tag\"}"
-  terraform -chdir="$folder" init -input=false -no-color -backend-config=backend.hcl > /dev/null
+  terraform -chdir="$folder" init -input=false -lockfile=readonly -no-color -backend-config=backend.hcl > /dev/null
 
   code=0
   terraform -chdir="$folder" plan -input=false -lock=false -no-color -detailed-exitcode \

@@ -12,7 +12,7 @@ poll_seconds=15
 
 # With -var, because what stands in terraform.tfvars goes before the environment's TF_VAR_images.
 images="{\"registry\":\"${ECR_REGISTRY:?}\",\"tag\":\"$tag\"}"
-terraform -chdir="$folder" init -input=false -backend-config=backend.hcl > /dev/null
+terraform -chdir="$folder" init -input=false -lockfile=readonly -backend-config=backend.hcl > /dev/null
 terraform -chdir="$folder" plan -input=false -lock-timeout=10m -var "images=$images" \
   -out=release.tfplan
 terraform -chdir="$folder" apply -input=false -lock-timeout=10m release.tfplan

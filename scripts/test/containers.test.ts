@@ -1,5 +1,5 @@
 import { globSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import t from 'tap'
 import { describeConfig, loadConfig } from '@funmagic/runtime/config'
 import { loadRouting } from '@funmagic/simulators/routing'
@@ -21,6 +21,18 @@ const names = Object.keys(routing.services)
 
 function read(path: string): string {
   return readFileSync(join(root, path), 'utf8')
+}
+
+const packagePattern = /from '(@[a-z-]+\/[a-z-]+|[a-z-]+)[/']/g
+
+/** The script and those that it imports, and so on. */
+function importedFiles(file: string, found = new Set<string>()): Set<string> {
+  if (found.has(file) || !file.startsWith('scripts/')) return found
+  found.add(file)
+  for (const [, path = ''] of read(file).matchAll(/from '(\.{1,2}\/[^']+)'/g)) {
+    importedFiles(join(dirname(file), path), found)
+  }
+  return found
 }
 
 /** Every service of routing.json in every Compose file. */
@@ -244,10 +256,17 @@ t.test('what the runbook runs beside a database is in the operations image', asy
   const [, stage = ''] = read('docker/service.Dockerfile').split('\nFROM base AS operations\n')
   const { dependencies } = JSON.parse(read('package.json'))
 
-  for (const script of ['migrate', 'seed', 'reseal-provider-keys', 'ledger-verify']) {
-    t.ok(stage.includes(`scripts/${script}.ts `), script)
-    const packages = read(`scripts/${script}.ts`).matchAll(/from '(@[a-z-]+\/[a-z-]+|[a-z-]+)[/']/g)
-    for (const [, name = ''] of packages) t.ok(name in dependencies, `${script} may import ${name}`)
+  const named = [...read('docs/runbook.md').matchAll(/ node scripts\/([a-z-]+)\.ts/g)]
+  const scripts = ['migrate', 'seed', 'ledger-verify', ...named.map(([, script = '']) => script)]
+  for (const script of new Set(scripts)) {
+    t.ok(stage.includes(` scripts/${script}.ts `), script)
+    for (const file of importedFiles(`scripts/${script}.ts`)) {
+      const folder = dirname(file)
+      if (folder !== 'scripts') t.ok(stage.includes(`COPY ${folder} `), `${script} needs ${folder}`)
+      for (const [, name = ''] of read(file).matchAll(packagePattern)) {
+        t.ok(name in dependencies, `${file} may import ${name}`)
+      }
+    }
   }
 })
 

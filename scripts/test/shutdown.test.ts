@@ -1,5 +1,3 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { loadConfig } from '@funmagic/runtime/config'
 import { createServer } from '@funmagic/runtime/http-server'
 import { createLogger } from '@funmagic/runtime/logger'
@@ -7,21 +5,16 @@ import { createMetrics } from '@funmagic/runtime/metrics'
 import { HttpSettings } from '@funmagic/runtime/settings'
 import t from 'tap'
 import { parse } from 'yaml'
+import { faultsOf, fileOf, readProjectFile, readTimeouts, servicesOfRouting } from './timeouts.ts'
 
-const root = join(import.meta.dirname, '../..')
-const compute = 'terraform/modules/compute'
+// From the browser to the process each side waits for the next, and the right one gives up first.
+const timeouts = readTimeouts(readProjectFile)
 
-/** The one number that the pattern finds in a file; undefined when the file is not there. */
-function numberIn(path: string, pattern: RegExp): number | undefined {
-  const file = join(root, path)
-  if (!existsSync(file)) return undefined
-  const [, text] = pattern.exec(readFileSync(file, 'utf8')) ?? []
-  if (text === undefined) throw new Error(`${path} says nothing like ${pattern.source}`)
-  return Number(text.replaceAll('_', ''))
-}
+t.test('the time-outs of Node, ECS, Compose, the load balancer and CloudFront fit', async t => {
+  t.same(faultsOf(timeouts), [])
+})
 
-/** What a process needs, as it is compiled in or set by default. */
-async function nodeSide() {
+t.test('what is read of the sources is what a process does', async t => {
   const http = loadConfig(HttpSettings, { PORT: '0' })
   const { app } = await createServer({
     service: 'shutdown',
@@ -33,100 +26,87 @@ async function nodeSide() {
     health: {},
   })
   await app.close()
-  const closeMs = numberIn('libs/runtime/src/lifecycle.ts', /closeDeadlineMs = ([\d_]+)/)
-  return { drainMs: http.drainMs, keepAliveMs: app.server.keepAliveTimeout, closeMs: closeMs ?? 0 }
-}
 
-/** What the load balancer, ECS and Compose give it; undefined where a file is not there. */
-const outside = {
-  stopSeconds: numberIn(`${compute}/task-definitions.tf`, /stop_timeout_seconds = (\d+)/),
-  idleSeconds: numberIn(`${compute}/load-balancer.tf`, /idle_timeout += (\d+)/),
-  deregistrationSeconds: numberIn(
-    `${compute}/target-groups.tf`,
-    /deregistration_delay_seconds = (\d+)/,
-  ),
-  originKeepAliveSeconds: numberIn(
-    'terraform/modules/edge/app-distribution.tf',
-    /origin_keepalive_timeout = (\d+)/,
-  ),
-}
-const skip = (value: number | undefined, file: string) =>
-  value === undefined ? `${file} is not there` : false
-
-t.test('a process drains before its own deadline', async t => {
-  const { drainMs, closeMs } = await nodeSide()
-
-  t.ok(drainMs >= 1_000, `it drains for ${drainMs} ms`)
-  t.ok(drainMs + 10_000 <= closeMs, `${closeMs} ms leave ten seconds for what is under way`)
+  t.equal(timeouts.drain, http.drainMs)
+  t.equal(timeouts.keepAlive, app.server.keepAliveTimeout)
 })
 
 t.test(
-  'ECS kills only after the process has given up by itself',
-  { skip: skip(outside.stopSeconds, 'task-definitions.tf') },
+  'every container of ECS and every target group has the time-out that is checked',
   async t => {
-    const { closeMs } = await nodeSide()
-    const stopSeconds = outside.stopSeconds ?? 0
-    const definitions = readFileSync(join(root, compute, 'task-definitions.tf'), 'utf8')
+    const definitions = readProjectFile(fileOf('taskStop'))
+    const groups = readProjectFile(fileOf('deregistration'))
 
-    t.ok(stopSeconds * 1000 > closeMs, `${stopSeconds} s are more than ${closeMs} ms`)
-    t.ok(stopSeconds <= 120, 'Fargate allows 120 s')
-    t.match(definitions, /stopTimeout\s+= local\.stop_timeout_seconds/)
-  },
-)
-
-t.test(
-  'the load balancer, not Node, is the side that closes an idle connection',
-  { skip: skip(outside.idleSeconds, 'load-balancer.tf') },
-  async t => {
-    const { keepAliveMs } = await nodeSide()
-    const idleSeconds = outside.idleSeconds ?? 0
-
-    t.ok(idleSeconds * 1000 < keepAliveMs, `${idleSeconds} s are less than ${keepAliveMs} ms`)
-  },
-)
-
-t.test(
-  'CloudFront closes its kept connections before the load balancer does',
-  { skip: skip(outside.originKeepAliveSeconds, 'app-distribution.tf') },
-  async t => {
-    t.ok((outside.originKeepAliveSeconds ?? 0) < (outside.idleSeconds ?? 0))
-  },
-)
-
-t.test(
-  'requests that are under way at deregistration have at least as long as the drain',
-  { skip: skip(outside.deregistrationSeconds, 'target-groups.tf') },
-  async t => {
-    const { drainMs } = await nodeSide()
-    const groups = readFileSync(join(root, compute, 'target-groups.tf'), 'utf8')
+    const containers = definitions.match(/^ +readonlyRootFilesystem += true$/gm)?.length
+    t.equal(definitions.match(/stopTimeout += local\.stop_timeout_seconds/g)?.length, containers)
     const count = groups.split('resource "aws_lb_target_group"').length - 1
-
-    t.ok((outside.deregistrationSeconds ?? 0) * 1000 >= drainMs)
-    t.equal(groups.match(/deregistration_delay +=/g)?.length, count, 'every target group has it')
+    t.equal(groups.match(/deregistration_delay += local\./g)?.length, count)
   },
 )
 
-const composeFile = 'docker/services.yml'
-t.test(
-  'Compose waits longer for each service than the process takes to end',
-  { skip: existsSync(join(root, composeFile)) ? false : `${composeFile} is not there` },
-  async t => {
-    const { closeMs } = await nodeSide()
-    const compose = parse(readFileSync(join(root, composeFile), 'utf8'), { merge: true })
-    const routing = JSON.parse(readFileSync(join(root, 'services/routing.json'), 'utf8'))
+t.test('Compose waits for every service as long as is checked', async t => {
+  const compose = parse(readProjectFile(fileOf('composeStop')), { merge: true })
 
-    for (const service of Object.keys(routing.services)) {
-      const period = String(compose.services[service]?.stop_grace_period)
-      t.match(period, /^\d+s$/, `${service} says how long it is waited for`)
-      t.ok(Number.parseInt(period, 10) * 1000 > closeMs, `${service}: ${period}`)
-    }
-  },
-)
-
-t.test('the machines of the stable stack wait for Compose', async t => {
-  const unit = join(root, compute, 'user-data.sh.tftpl')
-  if (!existsSync(unit)) return t.pass('systemd', { skip: `${unit} is not there` })
-  const seconds = numberIn(`${compute}/user-data.sh.tftpl`, /TimeoutStopSec=(\d+)/)
-
-  t.ok((seconds ?? 0) > (outside.stopSeconds ?? Infinity))
+  for (const service of servicesOfRouting()) {
+    t.equal(compose.services[service]?.stop_grace_period, `${timeouts.composeStop / 1000}s`)
+  }
 })
+
+const breaks = [
+  {
+    what: 'an idle time-out of the load balancer below the heartbeats of a stream',
+    place: 'balancerIdle',
+    from: 'idle_timeout = 60',
+    to: 'idle_timeout = 5',
+    notice: /streams are cut as idle/,
+  },
+  {
+    what: 'heartbeats that are rarer than the idle time-out',
+    place: 'heartbeat',
+    from: 'default: 6_000',
+    to: 'default: 60_000',
+    notice: /streams are cut as idle/,
+  },
+  {
+    what: 'a drain that is longer than ECS waits',
+    place: 'drain',
+    from: 'default: 5_000',
+    to: 'default: 59_000',
+    notice: /ECS kills a process that is still closing/,
+  },
+  {
+    what: 'a Node that gives up later than ECS',
+    place: 'close',
+    from: 'closeDeadlineMs = 25_000',
+    to: 'closeDeadlineMs = 61_000',
+    notice: /ECS kills a process that is still closing/,
+  },
+  {
+    what: 'a stop time-out of ECS below that of Node',
+    place: 'taskStop',
+    from: 'stop_timeout_seconds = 60',
+    to: 'stop_timeout_seconds = 20',
+    notice: /ECS kills a process that is still closing/,
+  },
+  {
+    what: 'a Node that closes idle connections first',
+    place: 'keepAlive',
+    from: 'keepAliveTimeoutMs = 72_000',
+    to: 'keepAliveTimeoutMs = 5_000',
+    notice: /Node closes idle connections before/,
+  },
+] as const
+
+for (const { what, place, from, to, notice } of breaks) {
+  t.test(`noticed: ${what}`, async t => {
+    const broken = fileOf(place)
+    const text = readProjectFile(broken)
+    t.ok(text.includes(from), `${broken} has what is to be broken`)
+
+    const found = readTimeouts(path =>
+      path === broken ? text.replace(from, to) : readProjectFile(path),
+    )
+
+    t.match(faultsOf(found).join('; '), notice)
+  })
+}

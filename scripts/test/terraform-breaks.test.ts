@@ -37,6 +37,13 @@ const breaks: readonly Break[] = [
     test: 'data',
     changes: [
       {
+        what: 'a database at rest in plain',
+        file: 'postgres.tf',
+        from: 'storage_encrypted     = true',
+        to: 'storage_encrypted     = false',
+        notice: /private, encrypted and observed/,
+      },
+      {
         what: 'a queue that evicts',
         file: 'redis.tf',
         from: 'value = "noeviction"',
@@ -109,6 +116,43 @@ const breaks: readonly Break[] = [
     module: 'compute',
     test: 'compute',
     changes: [
+      {
+        what: 'a log that is kept for ever',
+        file: 'logs.tf',
+        from: 'retention_in_days = var.log_retention_days',
+        to: 'retention_in_days = null',
+        notice: /every log a retention/,
+      },
+      {
+        what: 'a target group whose health nobody asks',
+        file: 'target-groups.tf',
+        from: `
+  health_check {
+    path                = var.routing.services[each.key].healthPath
+    matcher             = "200"
+    interval            = 10
+    timeout             = 5
+    healthy_threshold   = 2
+    unhealthy_threshold = 3
+  }
+`,
+        to: '',
+        notice: /every target group has a health check/,
+      },
+      {
+        what: 'a container whose health nobody asks',
+        file: 'task-definitions.tf',
+        from: 'healthCheck = {\n',
+        to: 'healthCheck = true ? null : {\n',
+        notice: /every container has a read-only disk, a health check/,
+      },
+      {
+        what: 'an idle time-out below the heartbeats of a stream',
+        file: 'load-balancer.tf',
+        from: 'idle_timeout = 60',
+        to: 'idle_timeout = 5',
+        notice: /above the stream's 6 s/,
+      },
       {
         what: 'an optional secret for services that do not know it',
         file: 'task-definitions.tf',

@@ -189,40 +189,6 @@ t.test('every setting without a default is given, or is for a laptop', async t =
   }
 })
 
-t.test('time-outs fit from the browser to the process', async t => {
-  const number = (path: string, pattern: RegExp) =>
-    Number(pattern.exec(read(path))?.[1]?.replaceAll('_', '') ?? Number.NaN)
-  const compute = 'terraform/modules/compute'
-  const keepAliveMs = number('libs/runtime/src/http-server.ts', /keepAliveTimeoutMs = ([\d_]+)/)
-  const closeMs = number('libs/runtime/src/lifecycle.ts', /closeDeadlineMs = ([\d_]+)/)
-  const drainMs = configs['progress']?.find(({ variable }) => variable === 'DRAIN_MS')?.default
-  const heartbeatMs = configs['progress']?.find(
-    ({ variable }) => variable === 'STREAM_HEARTBEAT_MS',
-  )?.default
-  const idleSeconds = number(`${compute}/load-balancer.tf`, /idle_timeout = (\d+)/)
-  const delaySeconds = number(`${compute}/target-groups.tf`, /deregistration_delay_seconds = (\d+)/)
-  const stopSeconds = number(`${compute}/task-definitions.tf`, /stop_timeout_seconds = (\d+)/)
-  const unitSeconds = number(`${compute}/user-data.sh.tftpl`, /TimeoutStopSec=(\d+)/)
-  const edgeSeconds = number(
-    'terraform/modules/edge/app-distribution.tf',
-    /origin_read_timeout +=\s*(\d+)/,
-  )
-  const edgeIdleSeconds = number(
-    'terraform/modules/edge/app-distribution.tf',
-    /origin_keepalive_timeout = (\d+)/,
-  )
-
-  t.ok(Number(heartbeatMs) * 5 < idleSeconds * 1000, 'several heartbeats fit an idle time-out')
-  t.ok(keepAliveMs > idleSeconds * 1000, 'the load balancer closes idle connections, not Node')
-  t.ok(edgeIdleSeconds < idleSeconds, 'CloudFront closes idle connections, not the load balancer')
-  t.ok(edgeSeconds >= idleSeconds, 'CloudFront is as patient as the load balancer')
-  t.ok(Number(drainMs) < closeMs, 'the drain is a part of closing')
-  t.ok(stopSeconds * 1000 > closeMs + Number(drainMs), 'nobody is killed while closing')
-  t.ok(stopSeconds <= 120, 'Fargate waits two minutes at most')
-  t.ok(unitSeconds > stopSeconds, 'systemd waits for Compose')
-  t.ok(delaySeconds >= idleSeconds, 'a deregistered target keeps its requests for an idle time-out')
-})
-
 t.test('every module says what it is', async t => {
   const modules = globSync('terraform/modules/*/versions.tf', { cwd: root }).map(dirname)
   t.equal(modules.length, 7)

@@ -216,6 +216,19 @@ t.test(
   },
 )
 
+t.test('nothing is planned or applied but with the providers that are locked', async t => {
+  const inits = globSync('.github/scripts/*.sh', { cwd: root }).flatMap(path =>
+    [
+      ...readFileSync(join(root, path), 'utf8').matchAll(
+        /^terraform .*\binit\b.*$|^ +terraform .*\binit\b.*$/gm,
+      ),
+    ].map(([line]) => `${path}: ${line}`),
+  )
+
+  t.ok(inits.length >= 3)
+  for (const line of inits) t.match(line, / init .*-lockfile=readonly /)
+})
+
 t.test('dependabot looks after packages, actions, images and providers', async t => {
   const { updates } = parse(readFileSync(join(root, '.github/dependabot.yml'), 'utf8'))
   const ecosystems = updates.map((update: Record<string, unknown>) => update['package-ecosystem'])

@@ -36,6 +36,19 @@ t.test('the beta header and cookie reach the beta copies, everything else the st
   t.same(await ask('/api/credits', { 'x-dev-mode': 'true' }), ['stable', 'beta'], 'by default')
 })
 
+t.test('a service that says who it is, as on AWS, is believed and not talked over', async t => {
+  const { url } = await startTarget(t, (request, response) => {
+    request.resume()
+    response.setHeader('x-served-by', 'beta')
+    response.end()
+  })
+  const alb = await startTestAlb(t, { stable: { asset: [url] } })
+
+  const reply = await fetch(`${alb.url}/api/assets`)
+
+  t.equal(reply.headers.get('x-served-by'), 'beta', 'once')
+})
+
 t.test('requests go round the healthy copies and pass by one that says it is not', async t => {
   let health = 200
   const one = await startTarget(t, say('one'), { health: () => health })

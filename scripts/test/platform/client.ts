@@ -8,15 +8,19 @@ import type { TaskView } from '@funmagic/contract/task'
 export class Client {
   readonly edge: string
   cookie = ''
+  readonly #steering: Readonly<Record<string, string>>
 
-  constructor(edge: string) {
+  /** The steering headers go with every request. */
+  constructor(edge: string, steering: Readonly<Record<string, string>> = {}) {
     this.edge = edge
+    this.#steering = steering
   }
 
   async send(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
     const response = await fetch(`${this.edge}${path}`, {
       method,
       headers: {
+        ...this.#steering,
         ...(this.cookie === '' ? {} : { cookie: this.cookie }),
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         ...headers,
@@ -86,7 +90,11 @@ export class Client {
     parser.reset()
     try {
       const response = await fetch(`${this.edge}/api/tasks/${taskId}/stream`, {
-        headers: { cookie: this.cookie, ...(lastId ? { 'last-event-id': lastId } : {}) },
+        headers: {
+          ...this.#steering,
+          cookie: this.cookie,
+          ...(lastId ? { 'last-event-id': lastId } : {}),
+        },
         signal,
       })
       const decoder = new TextDecoder()

@@ -1,6 +1,6 @@
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
 import { pipeline } from 'node:stream/promises'
-import { requestHeaders, responseHeaders } from './headers.ts'
+import { addServedBy, requestHeaders, responseHeaders } from './headers.ts'
 import { type EdgeProblem, replyProblem } from './problem-reply.ts'
 import { type NotConnected, prepare, type TargetGroup } from './target-group.ts'
 
@@ -89,7 +89,7 @@ async function relayReply(
   reply: IncomingMessage,
 ): Promise<void> {
   const { response } = exchange
-  const head = [...responseHeaders(reply), 'X-Served-By', exchange.group]
+  const head = addServedBy(responseHeaders(reply), exchange.group)
   response.writeHead(reply.statusCode ?? 502, reply.statusMessage, head)
   response.flushHeaders()
   try {

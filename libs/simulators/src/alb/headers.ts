@@ -67,6 +67,15 @@ export function responseHeaders(response: IncomingMessage, isUpgrade = false): s
   return lines
 }
 
+/**
+ * Adds who served, unless the target has said so itself: services do where SERVED_BY is set, as on
+ * AWS, whose load balancer says nothing.
+ */
+export function addServedBy(lines: string[], group: string): string[] {
+  const isSaid = lines.some((line, at) => at % 2 === 0 && line.toLowerCase() === 'x-served-by')
+  return isSaid ? lines : [...lines, 'X-Served-By', group]
+}
+
 function clientAddress(request: IncomingMessage): string {
   return (request.socket.remoteAddress ?? 'unknown').replace(/^::ffff:/, '')
 }

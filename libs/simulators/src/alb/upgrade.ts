@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
-import { requestHeaders, responseHeaders } from './headers.ts'
+import { addServedBy, requestHeaders, responseHeaders } from './headers.ts'
 import { problemOf } from './forward.ts'
 import { writeProblem } from './problem-reply.ts'
 import { prepare, type TargetGroup } from './target-group.ts'
@@ -57,8 +57,7 @@ function relayRefusal(upgrade: Upgrade, reply: IncomingMessage): void {
 
 function writeHead(upgrade: Upgrade, reply: IncomingMessage): void {
   const isSwitch = reply.statusCode === 101
-  const lines = responseHeaders(reply, isSwitch)
-  lines.push('X-Served-By', upgrade.group)
+  const lines = addServedBy(responseHeaders(reply, isSwitch), upgrade.group)
   if (!isSwitch) lines.push('Connection', 'close')
   let head = `HTTP/1.1 ${reply.statusCode} ${reply.statusMessage}\r\n`
   for (let at = 0; at + 1 < lines.length; at += 2) head += `${lines[at]}: ${lines[at + 1]}\r\n`
