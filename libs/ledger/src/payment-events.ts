@@ -99,6 +99,15 @@ export async function findDueEvents(
   return rows.map(({ id }) => id)
 }
 
+/** How many events are not tried again by themselves: a person has to look at each. */
+export async function countGivenUp(database: Queryable): Promise<number> {
+  const { rows } = await database.query<{ count: number }>(sql`
+    SELECT count(*) AS count FROM payment_events
+    WHERE state = 'failed' AND next_attempt_at IS NULL
+  `)
+  return rows[0]?.count ?? 0
+}
+
 /** The event as it stands. Throws NOT_FOUND. */
 export async function readEvent(database: Queryable, id: string): Promise<PaymentEvent> {
   const { rows } = await database.query<PaymentEvent>(

@@ -191,3 +191,13 @@ export async function findOverdueReservations(
   `)
   return rows
 }
+
+/** How long ago the deadline of the longest overdue open reservation passed; 0 without one (M9). */
+export async function readOverdueMs(database: Queryable): Promise<number> {
+  const { rows } = await database.query<{ overdueMs: number }>(sql`
+    SELECT coalesce(greatest(extract(epoch FROM now() - min(deadline_at)) * 1000, 0), 0)::float8
+      AS "overdueMs"
+    FROM credit_reservations WHERE state = 'open'
+  `)
+  return rows[0]?.overdueMs ?? 0
+}

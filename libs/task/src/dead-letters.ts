@@ -81,6 +81,22 @@ export async function groupDeadLetters(
   return rows
 }
 
+/** What the owner of a task can mend alone: its failure tells nothing about us or a provider. */
+const ofTheInput = ['PROVIDER_REJECTED', 'INPUT_UNAVAILABLE']
+
+/** Dead letters of so long a time that are not the fault of what was given; repeated ones too. */
+export async function countRecentFailures(
+  database: Queryable,
+  options: { withinMs: number },
+): Promise<number> {
+  const { rows } = await database.query<{ count: number }>(sql`
+    SELECT count(*) AS count FROM tasks
+    WHERE status = 'failed' AND error_code <> ALL(${ofTheInput}::text[])
+      AND finished_at > now() - ${options.withinMs} * interval '1 millisecond'
+  `)
+  return rows[0]?.count ?? 0
+}
+
 /** Dead letters that nobody has repeated yet, oldest first. */
 export async function findUnretried(
   database: Queryable,

@@ -70,6 +70,15 @@ const BookSettings = Type.Object({
     }),
     { env: 'CREDIT_SWEEP_MS' },
   ),
+  proofHours: setting(
+    Type.Integer({
+      minimum: 1,
+      maximum: 168,
+      default: 24,
+      description: 'Between two proofs of the whole books; the first is at the start',
+    }),
+    { env: 'LEDGER_PROOF_HOURS' },
+  ),
 })
 
 export const CreditConfig = Type.Object({

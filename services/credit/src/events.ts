@@ -1,9 +1,10 @@
 import type { Adjustment } from '@funmagic/ledger/adjustments'
 import type { Entry } from '@funmagic/ledger/entries'
 import type { Application } from '@funmagic/ledger/payment-events'
+import type { Counterexample } from '@funmagic/ledger/proof'
 import type { Logger } from '@funmagic/runtime/logger'
 import type { Metrics } from '@funmagic/runtime/metrics'
-import { Counter } from 'prom-client'
+import { Counter, Gauge } from 'prom-client'
 
 /** What happens in this service that operators want to know of: a counter and a line each. */
 export interface Events {
@@ -12,16 +13,37 @@ export interface Events {
   adjustmentDecided(adjustment: Adjustment, requestId: string): void
   creditsExpired(entry: Entry): void
   paymentEventTaken(event: { id: string; type: string }, application: Application): void
+  booksSampled(sample: BooksSample): void
+  booksProven(proof: BooksProof): void
   sweepFailed(step: string, error: unknown): void
   announcementFailed(error: unknown, userId: string): void
   connectionFailed(part: 'postgres' | 'redis', error: unknown): void
+}
+
+/** What a person has to look at when it is not 0. */
+export interface BooksSample {
+  /** Payment events that are not tried again by themselves. */
+  readonly givenUpEvents: number
+  /** How long ago the deadline of the longest overdue reservation passed. */
+  readonly overdueMs: number
+}
+
+export interface BooksProof {
+  readonly findings: number
+  /** The first of them. */
+  readonly examples: readonly Counterexample[]
+  readonly tookMs: number
 }
 
 const quietMs = 10_000
 
 export function createEvents(metrics: Metrics, logger: Logger): Events {
   const counters = createCounters(metrics)
-  return { ...eventsOfBooks(counters, logger), ...eventsOfParts(counters, logger) }
+  return {
+    ...eventsOfBooks(counters, logger),
+    ...eventsOfProof(metrics, logger),
+    ...eventsOfParts(counters, logger),
+  }
 }
 
 type Counters = ReturnType<typeof createCounters>
@@ -79,7 +101,9 @@ function createCounters(metrics: Metrics) {
   }
 }
 
-type BookEvents = Omit<Events, 'sweepFailed' | 'announcementFailed' | 'connectionFailed'>
+type ProofEvents = Pick<Events, 'booksSampled' | 'booksProven'>
+type PartEvents = Pick<Events, 'sweepFailed' | 'announcementFailed' | 'connectionFailed'>
+type BookEvents = Omit<Events, keyof ProofEvents | keyof PartEvents>
 
 function eventsOfBooks(counters: Counters, logger: Logger): BookEvents {
   return {
@@ -114,10 +138,45 @@ function eventsOfBooks(counters: Counters, logger: Logger): BookEvents {
   }
 }
 
-function eventsOfParts(
-  counters: Counters,
-  logger: Logger,
-): Pick<Events, 'sweepFailed' | 'announcementFailed' | 'connectionFailed'> {
+function eventsOfProof(metrics: Metrics, logger: Logger): ProofEvents {
+  const registers = [metrics.registry]
+  const givenUp = new Gauge({
+    name: 'payment_events_failed',
+    help: 'Payment events that are not tried again by themselves.',
+    registers,
+  })
+  const overdue = new Gauge({
+    name: 'reservation_overdue_seconds',
+    help: 'How long ago the deadline of the longest overdue reservation passed.',
+    registers,
+  })
+  const findings = new Gauge({
+    name: 'ledger_findings',
+    help: 'Rows that broke a rule of the books at the last proof; any is a fault of ours.',
+    registers,
+  })
+  const provenAt = new Gauge({
+    name: 'ledger_proof_timestamp_seconds',
+    help: 'When the books were last proven.',
+    registers,
+  })
+  return {
+    booksSampled: ({ givenUpEvents, overdueMs }) => {
+      givenUp.set(givenUpEvents)
+      overdue.set(overdueMs / 1000)
+    },
+    booksProven: ({ findings: count, examples, tookMs }) => {
+      findings.set(count)
+      provenAt.setToCurrentTime()
+      for (const { invariant, claim, row } of examples) {
+        logger.error({ invariant, claim, row }, 'the books are wrong')
+      }
+      logger.info({ findings: count, tookMs: Math.round(tookMs) }, 'books proven')
+    },
+  }
+}
+
+function eventsOfParts(counters: Counters, logger: Logger): PartEvents {
   const loggedAtMs = new Map<string, number>()
   return {
     sweepFailed: (step, error) => {

@@ -15,6 +15,7 @@ import { createAnnouncer } from './announce-credits.ts'
 import { buildApp } from './app.ts'
 import { CreditConfig } from './config.ts'
 import { createEvents } from './events.ts'
+import { proveBooks } from './jobs/prove-books.ts'
 import { sweepCredits } from './jobs/sweep-credits.ts'
 import { openStripe, type PaymentProvider } from './stripe/stripe-payments.ts'
 
@@ -71,9 +72,13 @@ await run('credit', async (environment, lifecycle) => {
   const parts = { database, announcer, events, payments }
   const sweeper = new Repeat(config.books.sweepMs, () => sweepCredits(parts))
   lifecycle.onStop('sweeper', () => sweeper[Symbol.asyncDispose]())
+  const prover = new Repeat(config.books.proofHours * hourMs, () => proveBooks(parts))
+  lifecycle.onStop('prover', () => prover[Symbol.asyncDispose]())
   await app.listen({ host: config.http.host, port: config.http.port })
   lifecycle.onStop('server', drain)
 })
+
+const hourMs = 3_600_000
 
 /** One of the two keys without the other is a fault: money would be taken and never credited. */
 function openPayments(config: Static<typeof CreditConfig>): PaymentProvider | undefined {

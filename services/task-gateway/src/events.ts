@@ -29,6 +29,8 @@ export interface Events {
   sweepEnded(): void
   backlogSampled(backlog: { unsent: number; oldestAgeMs: number }): void
   loadSampled(load: QueueLoad, tools: readonly ToolLoad[]): void
+  /** Dead letters of the last hour that are not the fault of what was given. */
+  failuresSampled(count: number): void
   queueSampled(queue: string, counts: QueueCounts): void
   /** How much of what may be spent at a provider today is spent. */
   budgetSampled(provider: string, usedRatio: number): void
@@ -191,10 +193,10 @@ function createBudgetEvents({ registry }: Metrics, logger: Logger): Pick<Events,
   }
 }
 
-function createSampleEvents(
-  { registry }: Metrics,
-  logger: Logger,
-): Pick<Events, 'backlogSampled' | 'loadSampled' | 'queueSampled' | 'sampleFailed'> {
+type SampleEvent =
+  'backlogSampled' | 'loadSampled' | 'failuresSampled' | 'queueSampled' | 'sampleFailed'
+
+function createSampleEvents({ registry }: Metrics, logger: Logger): Pick<Events, SampleEvent> {
   const registers = [registry]
   const labelNames = ['queue'] as const
   const unsent = new Gauge({
@@ -207,6 +209,11 @@ function createSampleEvents(
     help: 'For how long the oldest of them has been due.',
     registers,
   })
+  const deadLetters = new Gauge({
+    name: 'dead_letters_last_hour',
+    help: 'Tasks that failed within the hour through no fault of their input.',
+    registers,
+  })
   const waiting = new Gauge({ name: 'bullmq_waiting', help: 'Waiting.', labelNames, registers })
   const active = new Gauge({ name: 'bullmq_active', help: 'Running.', labelNames, registers })
   const failed = new Gauge({ name: 'bullmq_failed', help: 'Failed.', labelNames, registers })
@@ -216,6 +223,7 @@ function createSampleEvents(
       oldest.set(backlog.oldestAgeMs / 1000)
     },
     loadSampled: watchLoad(registers),
+    failuresSampled: count => deadLetters.set(count),
     queueSampled: (queue, counts) => {
       waiting.set({ queue }, counts.waiting)
       active.set({ queue }, counts.active)

@@ -6,6 +6,7 @@ import { findViolations } from '@funmagic/ledger/proof'
 import { release } from '@funmagic/ledger/reservations'
 import { listAdminEvents } from '@funmagic/session/admin-events'
 import type { TestUser } from '@funmagic/session/testing'
+import { countRecentFailures } from '@funmagic/task/dead-letters'
 import { failTask } from '@funmagic/task/lifecycle'
 import { taskSettlements } from '@funmagic/task/settlement'
 import { findInput, findTask } from '@funmagic/task/tasks'
@@ -70,6 +71,24 @@ t.test('dead letters are listed with their reasons, newest first, and grouped', 
     { errorCode: 'PROVIDER_TIMEOUT', count: 1 },
   ])
 })
+
+t.test(
+  'those that nobody’s input is to blame for are counted for the alarm, for an hour',
+  async t => {
+    const owner = await addUser(gateway)
+    const count = () => countRecentFailures(database, { withinMs: 3_600_000 })
+    const before = await count()
+
+    await failed(owner, 'PROVIDER_REJECTED')
+    const taskId = await failed(owner, 'PROVIDER_UNAVAILABLE')
+
+    t.equal(await count(), before + 1)
+    await database.query(sql`
+    UPDATE tasks SET finished_at = now() - interval '61 minutes' WHERE id = ${taskId}
+  `)
+    t.equal(await count(), before)
+  },
+)
 
 t.test('dead letters are found by reason, tool and time', async t => {
   const owner = await addUser(gateway)

@@ -1,4 +1,4 @@
-# What providers and payments need people for: each is one metric of one service, whose series of
+# What providers, payments and the books need people for: each is one metric of one service, whose series of
 # several providers CloudWatch takes together.
 
 locals {
@@ -23,6 +23,27 @@ locals {
       statistic   = "Maximum"
       threshold   = 0.8
       description = "80 % of what may be spent at a provider today is spent. At all of it new tasks are refused until midnight UTC."
+    }
+    payment-events-stuck = {
+      service     = "credit"
+      metric      = "payment_events_failed"
+      statistic   = "Maximum"
+      threshold   = 0
+      description = "A payment contradicts its sale, or was given up after 20 tries: GET /api/admin/credits/payment-events?status=failed."
+    }
+    reservations-overdue = {
+      service     = "credit"
+      metric      = "reservation_overdue_seconds"
+      statistic   = "Minimum"
+      threshold   = 60
+      description = "Credits are set aside past their deadline: the gateway's sweep does not end their tasks."
+    }
+    books-wrong = {
+      service     = "credit"
+      metric      = "ledger_findings"
+      statistic   = "Maximum"
+      threshold   = 0
+      description = "The daily proof found rows that break a rule of the ledger. Run ledger:verify, and find out who wrote past the services."
     }
     payment-events-failed = {
       service     = "credit"

@@ -4,9 +4,9 @@ locals {
   queue_alarms = {
     # The seeds' dead-letter queue > 10.
     failed = {
-      metric      = "bullmq_failed"
+      metric      = "dead_letters_last_hour"
       threshold   = 10
-      description = "More than 10 jobs have failed for good. Look for failed tasks in the worker's log."
+      description = "More than 10 tasks of the last hour failed, and not by what they were given. Why: GET /api/admin/tasks/dead-letters/groups."
     }
     # Wake-ups that the dispatcher cannot hand over: Redis is away or full.
     unsent = {

@@ -1,8 +1,9 @@
 import type { Database } from '@funmagic/database/client'
 import { expireGrants } from '@funmagic/ledger/grants'
 import { noteLowBalances } from '@funmagic/ledger/low-balances'
-import { findDueEvents, readEvent } from '@funmagic/ledger/payment-events'
+import { countGivenUp, findDueEvents, readEvent } from '@funmagic/ledger/payment-events'
 import { closeUnopened, takeUnsettled, type Payment } from '@funmagic/ledger/payments'
+import { readOverdueMs } from '@funmagic/ledger/reservations'
 import type { Announcer } from '../announce-credits.ts'
 import type { Events } from '../events.ts'
 import type { PaymentProvider } from '../stripe/stripe-payments.ts'
@@ -35,6 +36,7 @@ export async function sweepCredits(deps: SweepDeps): Promise<void> {
   await attempt(deps, 'events', () => applyDue(deps))
   await attempt(deps, 'payments', () => askAboutQuiet(deps))
   await attempt(deps, 'low-balances', () => tellLow(deps))
+  await attempt(deps, 'sample', () => sample(deps))
 }
 
 /** A step that fails leaves the others their turn, and has its own at the next sweep. */
@@ -84,4 +86,10 @@ async function ask(deps: SweepDeps, payments: PaymentProvider, payment: Payment)
 async function tellLow({ database, announcer }: SweepDeps): Promise<void> {
   const options = { thresholds: lowThresholds, sinceMs: lowBalanceLookMs }
   for (const low of await noteLowBalances(database, options)) await announcer.balanceIsLow(low)
+}
+
+/** What no sweep mends, for the gauges that alarms look at. */
+async function sample({ database, events }: SweepDeps): Promise<void> {
+  const givenUpEvents = await countGivenUp(database)
+  events.booksSampled({ givenUpEvents, overdueMs: await readOverdueMs(database) })
 }

@@ -2,6 +2,7 @@ import { taskQueueName } from '@funmagic/contract/task'
 import type { Database } from '@funmagic/database/client'
 import { dailyBudgetMicroUsd } from '@funmagic/provider/budget'
 import { listBudgets } from '@funmagic/provider/providers'
+import { countRecentFailures } from '@funmagic/task/dead-letters'
 import { readBacklog } from '@funmagic/task/outbox'
 import { countOpenByTool, readQueueLoad } from '@funmagic/task/queue-load'
 import type { TaskQueue } from '@funmagic/task/queue'
@@ -15,10 +16,11 @@ interface SampleDeps {
 }
 
 const waitingCountMax = 100_000
+const hourMs = 3_600_000
 
 /**
- * Reads how much waits in the outbox and in the queue, and how
- * much of the budgets of the day is spent, for the gauges (O6, T5, C7).
+ * Reads how much waits in the outbox and in the queue, how many tasks failed of late, and how much
+ * of the budgets of the day is spent, for the gauges (O6, T5, C7).
  */
 export async function sample({ database, queue, events }: SampleDeps): Promise<void> {
   try {
@@ -27,6 +29,7 @@ export async function sample({ database, queue, events }: SampleDeps): Promise<v
       await readQueueLoad(database, { countMax: waitingCountMax }),
       await countOpenByTool(database),
     )
+    events.failuresSampled(await countRecentFailures(database, { withinMs: hourMs }))
   } catch (error) {
     // Postgres is away: the gauge keeps its last value, and the health check tells the rest.
     events.sampleFailed('outbox', error)
