@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
 import { explain, loadRouting, matchesPattern } from '../../libs/simulators/src/routing.ts'
@@ -19,6 +21,8 @@ interface Request {
   readonly devMode?: string | undefined
   readonly cookie?: string | undefined
 }
+
+const readme = readFileSync(join(import.meta.dirname, '../../terraform/README.md'), 'utf8')
 
 t.setTimeout(600_000)
 const workspace = await TerraformWorkspace.open()
@@ -47,6 +51,7 @@ if (typeof workspace === 'string') {
   t.test('Terraform makes the rules from the routing file', async t => {
     t.same(outcome.faults, [])
     t.ok(rules.length >= routing.paths.length * 3, `${rules.length} rules`)
+    t.match(readme, `there are ${rules.length} rules of the 100`, 'terraform/README.md counts them')
   })
 
   t.test(
