@@ -37,7 +37,8 @@ export async function pictureComparisons(setting: Setting): Promise<readonly Com
   const caller = new Caller(setting, service.address, cookie)
   const usual = await paintPhoto()
   const worst = await paintWorst()
-  for (const { name, bytes } of [usual, worst]) {
+  const clear = await paintWorst({ withHoles: true })
+  for (const { name, bytes } of [usual, worst, clear]) {
     setting.note(`${name}: ${(bytes.length / megabyte).toFixed(1)} MB`)
   }
 
@@ -52,13 +53,13 @@ export async function pictureComparisons(setting: Setting): Promise<readonly Com
     return ((await peakBytes(service.pid, confirm)) ?? before) - before
   }
   return [
-    {
-      title: 'confirming the worst allowed picture',
+    ...[worst, clear].map(picture => ({
+      title: `confirming ${picture.name}`,
       unit: 'ms',
-      ours: { name: worst.name, run: confirmTime(worst) },
+      ours: { name: picture.name, run: confirmTime(picture) },
       bare: { name: usual.name, run: confirmTime(usual) },
       bound: { atMost: 15 },
-    },
+    })),
     {
       title: 'memory that one confirmation takes',
       unit: 'bytes',
@@ -130,20 +131,27 @@ async function paintPhoto(): Promise<Picture> {
   }
 }
 
-/** As many pixels as are allowed, nothing but noise, in the format that takes longest. */
-async function paintWorst(): Promise<Picture> {
+/**
+ * As many pixels as are allowed, nothing but noise, in the format that takes longest. With holes
+ * everywhere there is a second picture in it.
+ */
+async function paintWorst({ withHoles = false } = {}): Promise<Picture> {
   const [width, height] = [7300, 5475]
-  const bytes = await noise(width, height).webp({ quality: 40, effort: 0 }).toBuffer()
+  const quality = withHoles ? 10 : 40
+  const picture = noise(width, height, withHoles ? 4 : 3)
   return {
-    name: 'noise of 40 megapixels in WebP',
+    name: `noise of 40 megapixels in WebP${withHoles ? ', with holes' : ''}`,
     mimeType: 'image/webp',
-    bytes,
+    bytes: await picture.webp({ quality, effort: 0 }).toBuffer(),
     bitmapBytes: width * height * 4,
   }
 }
 
-function noise(width: number, height: number): Sharp {
-  const channels = 3
+/** A fourth channel is what can be seen: each pixel, or not at all. */
+function noise(width: number, height: number, channels: 3 | 4 = 3): Sharp {
   const pixels = randomFillSync(Buffer.allocUnsafe(width * height * channels))
+  for (let index = 3; channels === 4 && index < pixels.length; index += 4) {
+    pixels[index] = (pixels[index] ?? 0) & 1 ? 255 : 0
+  }
   return sharp(pixels, { raw: { width, height, channels } })
 }

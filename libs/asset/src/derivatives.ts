@@ -8,7 +8,7 @@ import { placeOf, type Asset, type DerivativePreset, type NewAsset, type Place }
 import { isPicture } from './media-types.ts'
 import { derivativeKey, derivativePlaces, headersFor } from './object-keys.ts'
 import { StoreFailure, type ObjectStore } from './object-store.ts'
-import { shrinkPicture } from './pictures.ts'
+import { shrinkPicture, type SmallerPictures } from './pictures.ts'
 import type { Slots } from './slots.ts'
 
 // The smaller pictures of an asset lie beside it and are made when it comes in. An asset without
@@ -22,13 +22,21 @@ const mimeType = 'image/webp'
 const attemptsMax = 5
 const none: Derivatives = { derivatives: [], thumbhash: null }
 
+interface Original {
+  readonly place: Place
+  readonly bytes: Uint8Array
+  readonly mimeType: OutputMimeType
+  /** When they have been made of these bytes. */
+  readonly smaller?: SmallerPictures | undefined
+}
+
 /**
  * Stores the smaller pictures beside a picture, and says which are there. Never throws for a
  * picture that cannot be made smaller or a store that fails: then fewer are there.
  */
 export async function storeDerivatives(
   store: ObjectStore,
-  original: { place: Place; bytes: Uint8Array; mimeType: OutputMimeType },
+  original: Original,
 ): Promise<Derivatives> {
   try {
     return await shrinkAndStore(store, original)
@@ -80,13 +88,10 @@ export async function makeMissingDerivatives(
   return { made, failures }
 }
 
-async function shrinkAndStore(
-  store: ObjectStore,
-  original: { place: Place; bytes: Uint8Array; mimeType: OutputMimeType },
-): Promise<Derivatives> {
-  const { place, bytes } = original
+async function shrinkAndStore(store: ObjectStore, original: Original): Promise<Derivatives> {
+  const { place, bytes, smaller } = original
   if (!isPicture(original.mimeType)) return none
-  const { pictures, thumbhash } = await shrinkPicture(bytes, original.mimeType)
+  const { pictures, thumbhash } = smaller ?? (await shrinkPicture(bytes, original.mimeType))
   const derivatives: DerivativePreset[] = []
   for (const [preset, picture] of pictures) {
     const beside = { bucket: place.bucket, key: derivativeKey(place.key, preset) }

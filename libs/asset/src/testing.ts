@@ -72,6 +72,15 @@ export async function paint(
   return picture.toFormat(formatOf(mimeType)).toBuffer()
 }
 
+/** As many pixels as are allowed, so mixed that no machine decodes them within a second. */
+export async function paintSlow(): Promise<Uint8Array> {
+  const [width, height, channels] = [7_300, 5_475, 3] as const
+  // Longer than deflate looks back, so that the copies are as hard as the first.
+  const noise = randomBytes(65_537).map(byte => byte & 1)
+  const pixels = Buffer.alloc(width * height * channels, noise)
+  return sharp(pixels, { raw: { width, height, channels } }).png({ compressionLevel: 3 }).toBuffer()
+}
+
 function formatOf(mimeType: UploadMimeType): 'jpeg' | 'png' | 'webp' | 'gif' {
   switch (mimeType) {
     case 'image/jpeg':

@@ -12,7 +12,7 @@ import { sha256Of } from './digests.ts'
 import { placeOfUpload, quarantinePlace } from './object-keys.ts'
 import type { ObjectStore } from './object-store.ts'
 import { findPlatformAsset } from './platform-assets.ts'
-import { cleanPicture, inspectPicture } from './pictures.ts'
+import { digestPicture, inspectPicture, type DigestedPicture } from './pictures.ts'
 import type { Slots } from './slots.ts'
 import { joinParts } from './upload-parts.ts'
 import { refuseGrownBeyondQuota, type UploadQuota } from './upload-quota.ts'
@@ -29,6 +29,8 @@ export interface CompletionDeps {
   /** Bounds how many pictures are held in memory and decoded at once. */
   readonly checks: Slots
   readonly quota: UploadQuota
+  /** Other than pictures.ts says. */
+  readonly decodeSecondsMax?: number
 }
 
 /** Written in the commit that makes the asset, or not at all. */
@@ -48,7 +50,8 @@ const cleanBytesMax = 200 * 1024 * 1024
  * repeat returns the same asset. Throws
  * NOT_FOUND for another's ticket, UPLOAD_INCOMPLETE before the bytes are there, TICKET_EXPIRED,
  * CHECKSUM_MISMATCH, TYPE_MISMATCH, IMAGE_INVALID, IMAGE_TOO_LARGE, QUOTA_EXCEEDED when the picture
- * has grown beyond it, and OVERLOADED when too many pictures are being decoded.
+ * has grown beyond it, and OVERLOADED when too many pictures are being decoded, or this one was not
+ * in time. After OVERLOADED the ticket is as good as before.
  */
 export async function completeUpload(
   deps: CompletionDeps,
@@ -61,7 +64,8 @@ export async function completeUpload(
   await refuseUnlessSent(deps.store, upload)
   const asset = await deps.checks.use(async () => {
     const received = await readQuarantined(deps.store, upload)
-    return storePicture(deps.store, upload, await cleanPicture(received, upload.mimeType))
+    const digested = await digestPicture(received, upload.mimeType, deps.decodeSecondsMax)
+    return storePicture(deps.store, upload, digested)
   })
   const isNew = await inTransaction(deps.database, async tx => {
     const isFirst = await commit(tx, deps.quota, { own, asset })
@@ -110,7 +114,7 @@ async function readQuarantined(store: ObjectStore, upload: Upload): Promise<Uint
 async function storePicture(
   store: ObjectStore,
   upload: Upload,
-  clean: Uint8Array,
+  { clean, smaller }: DigestedPicture,
 ): Promise<NewAsset> {
   const { userId, module, mimeType, filename, purpose } = upload
   const place = placeOfUpload(upload)
@@ -130,7 +134,13 @@ async function storePicture(
     sha256,
     width,
     height,
-    ...(await storeDerivatives(store, { place, bytes, mimeType })),
+    // Bytes of an earlier try may be of another picture: whoever holds the ticket can replace it.
+    ...(await storeDerivatives(store, {
+      place,
+      bytes,
+      mimeType,
+      smaller: bytes === clean ? smaller : undefined,
+    })),
     taskId: null,
     taskOutput: null,
   }

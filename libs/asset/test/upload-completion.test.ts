@@ -5,7 +5,7 @@ import type { Place } from '../src/asset.ts'
 import { derivativePlaces } from '../src/object-keys.ts'
 import { deleteAsset } from '../src/publishing.ts'
 import { Slots } from '../src/slots.ts'
-import { makeFragile, openMemoryObjectStore, paint } from '../src/testing.ts'
+import { makeFragile, openMemoryObjectStore, paint, paintSlow } from '../src/testing.ts'
 import { completeUpload } from '../src/upload-completion.ts'
 import { expireUploads } from '../src/upload-expiry.ts'
 import { beginUpload } from '../src/uploads.ts'
@@ -220,4 +220,20 @@ t.test('a completed upload whose asset was deleted is not found', async t => {
   await deleteAsset(deps, { userId, assetId: asset.id }, patient)
 
   await t.rejects(completeUpload(deps, { userId, uploadId }), { code: 'NOT_FOUND' })
+})
+
+t.test('a picture that was not decoded in time is confirmed when it is tried again', async t => {
+  const { begin, memory, deps, userId } = await setup()
+  const picture = await paintSlow()
+  const { uploadId, upload } = await begin(picture)
+  await memory.send(upload, picture)
+
+  const inHaste = completeUpload({ ...deps, decodeSecondsMax: 1 }, { userId, uploadId })
+
+  await t.rejects(inHaste, { code: 'OVERLOADED', retryAfterSeconds: Number })
+  const { isNew, asset } = await completeUpload(
+    { ...deps, decodeSecondsMax: 100 },
+    { userId, uploadId },
+  )
+  t.match({ isNew, asset }, { isNew: true, asset: { width: 7_300, height: 5_475 } })
 })
