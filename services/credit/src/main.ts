@@ -19,6 +19,8 @@ import { proveBooks } from './jobs/prove-books.ts'
 import { sweepCredits } from './jobs/sweep-credits.ts'
 import { openStripe, type PaymentProvider } from './stripe/stripe-payments.ts'
 
+const hourMs = 3_600_000
+
 await run('credit', async (environment, lifecycle) => {
   const config = loadConfig(CreditConfig, environment)
   const payments = openPayments(config)
@@ -77,8 +79,6 @@ await run('credit', async (environment, lifecycle) => {
   await app.listen({ host: config.http.host, port: config.http.port })
   lifecycle.onStop('server', drain)
 })
-
-const hourMs = 3_600_000
 
 /** One of the two keys without the other is a fault: money would be taken and never credited. */
 function openPayments(config: Static<typeof CreditConfig>): PaymentProvider | undefined {
