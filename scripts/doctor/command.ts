@@ -39,6 +39,10 @@ export async function runDoctor(
   surroundings: DoctorSurroundings,
 ): Promise<number> {
   const { write } = surroundings
+  if (parameters.some(text => text === '--help' || text === '-h')) {
+    write(usage)
+    return 0
+  }
   try {
     const asked = readParameters(parameters)
     const installation = asked.live ?? (await findLocal(surroundings.localFolder))

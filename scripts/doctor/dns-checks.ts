@@ -37,8 +37,9 @@ function emptyWhenAbsent(error: NodeJS.ErrnoException): string[] {
  */
 export function dnsChecks(installation: Installation, names: Names): Check[] {
   const { edge, cdn, privateCdn } = installation
-  return [cdn, privateCdn, edge].map(address => {
-    const { hostname, protocol } = new URL(address)
+  const origins = [cdn, privateCdn, edge].map(address => new URL(address))
+  const byHost = new Map(origins.map(origin => [origin.hostname, origin]))
+  return [...byHost.values()].map(({ hostname, protocol }) => {
     const isName = protocol === 'https:' && isIP(hostname) === 0
     const run = () => (isName ? checkName(hostname, names) : Promise.resolve(notPublic))
     return { name: `dns ${hostname}`, run }

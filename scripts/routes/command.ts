@@ -27,6 +27,9 @@ export async function runRoutes(
   parameters: readonly string[],
   file?: URL | string,
 ): Promise<CommandResult> {
+  if (parameters.some(text => text === '--help' || text === '-h')) {
+    return { output: usage, errors: '', exitCode: 0 }
+  }
   try {
     const command = readCommand(parameters)
     const routing = await loadRouting(file)
@@ -70,7 +73,9 @@ function parse(parameters: readonly string[]) {
       },
     })
   } catch (error) {
-    throw new UsageFault(error instanceof Error ? error.message : String(error), { cause: error })
+    // Node goes on about arguments that begin with a hyphen, which no path or method does.
+    const [fault = ''] = (error instanceof Error ? error.message : String(error)).split('. ', 1)
+    throw new UsageFault(fault, { cause: error })
   }
 }
 

@@ -234,3 +234,11 @@ t.test('bad usage, and nothing to look at, are explained with exit code 2', asyn
     t.match(written, reason)
   }
 })
+
+t.test('--help says how to use it, and is no fault', async t => {
+  let written = ''
+  const write = (text: string) => void (written += text)
+
+  t.equal(await runDoctor(['--help'], { localFolder: t.testdir({}), write }), 0)
+  t.match(written, /^Usage:/)
+})

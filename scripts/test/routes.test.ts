@@ -77,7 +77,7 @@ t.test('bad usage is explained with exit code 2', async t => {
     [['explain', 'GET', 'api/tasks'], /must begin with \//],
     [['explain', 'get', '/api/tasks'], /not a method/],
     [['explain', '--header', 'X-Dev-Mode', 'GET', '/'], /not a header/],
-    [['explain', '--hedaer', 'X: y', 'GET', '/'], /hedaer/],
+    [['explain', '--hedaer', 'X: y', 'GET', '/'], /^Unknown option '--hedaer'\n/],
     [['list', 'all'], /nothing more/],
   ]
   for (const [parameters, reason] of rows) {
@@ -87,6 +87,13 @@ t.test('bad usage is explained with exit code 2', async t => {
     t.match(errors, reason)
     t.match(errors, 'Usage:')
   }
+})
+
+t.test('--help says how to use it, and is no fault', async t => {
+  const { output, errors, exitCode } = await runRoutes(['--help'])
+
+  t.same([errors, exitCode], ['', 0])
+  t.match(output, /^Usage:/)
 })
 
 t.test('for any headers and path, the rules shown as winning are those that decide', async t => {
