@@ -3,7 +3,7 @@ import { assertHealed, points, quick } from './crash-points.ts'
 import { createSite } from './worker-process.ts'
 import { submitTask } from './worker-world.ts'
 
-t.setTimeout(180_000)
+t.setTimeout(600_000)
 
 t.test('a worker killed at any point loses no task and charges none twice', async t => {
   const site = await createSite(t)

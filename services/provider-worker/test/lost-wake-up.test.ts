@@ -5,7 +5,7 @@ import { until } from './until.ts'
 import { createSite } from './worker-process.ts'
 import { submitTask } from './worker-world.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 
 t.test(
   'a wake-up whose worker died before it claimed is given to another in time (L11)',

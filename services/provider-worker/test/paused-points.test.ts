@@ -5,7 +5,7 @@ import { until } from './until.ts'
 import { createSite, isCompleted } from './worker-process.ts'
 import { submitTask } from './worker-world.ts'
 
-t.setTimeout(240_000)
+t.setTimeout(600_000)
 
 /** Before its claim a worker has nothing to lose, and after the commit nothing is left to it. */
 const held = points.slice(points.indexOf('worker.claimed'), points.indexOf('worker.settled'))

@@ -9,7 +9,7 @@ import { until } from './until.ts'
 import { createSite, isCompleted } from './worker-process.ts'
 import { submitTask } from './worker-world.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 
 t.test(
   'a task that kills its workers runs three times, ends as POISON, and is free (T11)',

@@ -3,7 +3,7 @@ import { assertHealed, points, quick } from './crash-points.ts'
 import { createSite } from './worker-process.ts'
 import { submitTask } from './worker-world.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 
 t.test('a fault of ours at any point costs a try and nothing else', async t => {
   const site = await createSite(t)

@@ -15,7 +15,7 @@ const { databaseUrl, database } = gateway
 const nothing = { tasks: 0, reservations: 0, wakeUps: 0 }
 const once = { tasks: 1, reservations: 1, wakeUps: 1 }
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 
 t.test('a gateway killed at any point of a submission makes one task of it (K1–K3)', async t => {
   const { url: queueUrl } = await startRedis(t)
