@@ -49,6 +49,42 @@ t.test('two transactions that deadlock both end up committed', async t => {
   t.same(await read(), [2, 2])
 })
 
+t.test(
+  'a transaction whose snapshot another one has overtaken is run again on a new one',
+  async t => {
+    const { database, read } = await setup(t)
+    let runs = 0
+
+    await inTransaction(database, async tx => {
+      runs += 1
+      await tx.query(sql`SET TRANSACTION ISOLATION LEVEL REPEATABLE READ`)
+      const { rows } = await tx.query<{ value: number }>(
+        sql`SELECT value FROM counters WHERE name = 'a'`,
+      )
+      if (runs === 1) await database.query(sql`UPDATE counters SET value = 5 WHERE name = 'a'`)
+      await tx.query(sql`UPDATE counters SET value = ${(rows[0]?.value ?? 0) + 1} WHERE name = 'a'`)
+    })
+
+    t.equal(runs, 2)
+    t.same(await read(), [6, 0])
+  },
+)
+
+t.test('after three more tries the failure is told, and nothing was written', async t => {
+  const { database, read } = await setup(t)
+  let runs = 0
+
+  const work = inTransaction(database, async tx => {
+    runs += 1
+    await tx.query(sql`UPDATE counters SET value = 9`)
+    await tx.query(sql`DO $$ BEGIN RAISE SQLSTATE '40001'; END $$`)
+  })
+
+  await t.rejects(work, { code: '40001' })
+  t.equal(runs, 4)
+  t.same(await read(), [0, 0])
+})
+
 t.test('an integer beyond what a number holds is an error, not a rounding', async t => {
   const { database } = await setup(t)
 

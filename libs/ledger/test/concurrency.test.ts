@@ -1,4 +1,5 @@
 import t from 'tap'
+import type { ReservationId } from '@funmagic/contract/ids'
 import { createTestDatabase } from '@funmagic/database/testing'
 import { inTransaction } from '@funmagic/database/transaction'
 import { balanceOf } from '../src/accounts.ts'
@@ -19,6 +20,31 @@ t.test('64 reservations at once take exactly what the balance allows (M11)', asy
   t.equal(outcomes.length - refusals.length, 31)
   t.ok(refusals.every(refusal => refusal.reason.code === 'INSUFFICIENT_CREDITS'))
   t.match(await balanceOf(database, userId), { balance: 0, reservedBalance: 155 })
+})
+
+t.test('settlements that lock each other out are both made, once each (P-5)', async t => {
+  const [ada, bob] = [await createAccount(database, 100), await createAccount(database, 100)]
+  const ofAda = [await reserveCredits(database, ada, 10), await reserveCredits(database, ada, 10)]
+  const ofBob = [await reserveCredits(database, bob, 10), await reserveCredits(database, bob, 10)]
+  const bothHoldOne = Promise.withResolvers<void>()
+  let [holding, runs] = [0, 0]
+  const settleBoth = (first: ReservationId | undefined, second: ReservationId | undefined) =>
+    inTransaction(database, async tx => {
+      runs += 1
+      await confirm(tx, first ?? '', 10)
+      holding += 1
+      if (holding === 2) bothHoldOne.resolve()
+      await bothHoldOne.promise
+      await release(tx, second ?? '')
+    })
+
+  await Promise.all([settleBoth(ofAda[0], ofBob[0]), settleBoth(ofBob[1], ofAda[1])])
+
+  t.equal(runs, 3, 'one of the two was run again')
+  for (const userId of [ada, bob]) {
+    t.match(await balanceOf(database, userId), { balance: 90, reservedBalance: 0 })
+  }
+  t.same(await findViolations(database), [])
 })
 
 t.test('of many settlements of one reservation at once, one wins', async t => {

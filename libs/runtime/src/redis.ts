@@ -16,6 +16,8 @@ export interface RedisOptions {
 
 const commandTimeoutMs = 1_000
 const connectTimeoutMs = 2_000
+// One that is owed an answer for so long was cut off in silence, and is made anew.
+const silenceMaxMs = 5_000
 const retryDelayMaxMs = 2_000
 
 /** A client that connects by itself and reconnects for ever, with a deadline on each command. */
@@ -23,6 +25,7 @@ export function openRedis(options: RedisOptions): Redis {
   const redis = new Redis(options.url, {
     connectionName: options.name,
     connectTimeout: connectTimeoutMs,
+    socketTimeout: silenceMaxMs,
     retryStrategy: times => Math.min(times * 100, retryDelayMaxMs),
     ...(options.role === 'cache'
       ? { commandTimeout: commandTimeoutMs, maxRetriesPerRequest: 1, enableOfflineQueue: true }

@@ -46,6 +46,11 @@ export interface QueueCounts {
 const addTimeoutMs = 3_000
 const connectTimeoutMs = 2_000
 const retryDelayMaxMs = 2_000
+/**
+ * A connection that is owed an answer for so long was cut off in silence, and is made anew: TCP
+ * alone takes a quarter of an hour (R-5). BullMQ waits for jobs for 10 s at most.
+ */
+const silenceMaxMs = 15_000
 const pingTimeoutMs = 2_000
 const bookkeepingTimeoutMs = 1_000
 const lockDefaultMs = 10_000
@@ -269,6 +274,7 @@ function connect(options: Connection, policy: ConnectionPolicy): Redis {
     ...policy,
     connectionName: options.connectionName,
     connectTimeout: connectTimeoutMs,
+    socketTimeout: silenceMaxMs,
     retryStrategy: times => Math.min(times * 100, retryDelayMaxMs),
   })
   redis.on('error', options.onError)

@@ -37,6 +37,17 @@ t.test('a child of an unfinished parent is pending and cannot be started (T8)', 
   t.notOk(lost.some(({ taskId }) => taskId === child.id))
 })
 
+t.test('a task of somebody else is no parent, whatever state it is in', async t => {
+  const stranger = { ...world, userId: await createUser(database) }
+  const [open, over] = [await submitted(stranger), await submitted(stranger)]
+  await complete(over.id)
+
+  for (const { id: parentTaskId } of [open, over]) {
+    const wish = submit(world, { parentTaskId })
+    await t.rejects(wish, { code: 'NOT_FOUND', details: { field: 'parentTaskId' } })
+  }
+})
+
 t.test('no release of ours can start it: the database refuses (T8)', async t => {
   const child = await childOf((await submitted(world)).id)
 

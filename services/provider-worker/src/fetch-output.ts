@@ -1,14 +1,15 @@
-import { lookup as lookupAll, type LookupAddress } from 'node:dns'
+import { lookup as lookupAll } from 'node:dns'
 import http, { type IncomingMessage } from 'node:http'
 import https from 'node:https'
-import { BlockList, isIPv4, type LookupFunction } from 'node:net'
+import type { LookupFunction } from 'node:net'
 import { isHostAmong } from './providers/exchange.ts'
 import { ProviderFailure } from './providers/provider.ts'
+import { publicOnly } from './providers/public-addresses.ts'
 
 export interface FetchTerms {
   /** The provider's hosts for outputs: https, port 443, public addresses. */
   readonly hosts: readonly string[]
-  /** An operator's own address of the provider, trusted as it is. */
+  /** An operator's own address of the provider; without TLS only where simulators are. */
   readonly trustedOrigin: string | undefined
   readonly bytesMax: number
   readonly timeoutMs: number
@@ -61,11 +62,11 @@ function parseAddress(address: string, terms: FetchTerms): URL {
 
 async function request(url: URL, terms: FetchTerms, signal: AbortSignal): Promise<IncomingMessage> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
-  const isTrusted = url.origin === terms.trustedOrigin
   const options = { agent: false, signal, headers: { accept: '*/*' } }
-  const outgoing = isTrusted
-    ? (url.protocol === 'http:' ? http : https).get(url, options)
-    : https.get(url, { ...options, lookup: publicOnly(terms.lookup ?? lookupAll) })
+  const outgoing =
+    url.protocol === 'http:'
+      ? http.get(url, options)
+      : https.get(url, { ...options, lookup: publicOnly(terms.lookup ?? lookupAll) })
   outgoing.on('response', resolve)
   outgoing.on('error', reject)
   return promise
@@ -96,66 +97,4 @@ async function readBounded(response: IncomingMessage, bytesMax: number): Promise
     chunks.push(chunk)
   }
   return Buffer.concat(chunks)
-}
-
-/** Resolves like the given function, and not at all when any address is not public. */
-function publicOnly(lookup: LookupFunction): LookupFunction {
-  return (hostname, options, callback) => {
-    lookup(hostname, { ...options, all: true }, (error, found) => {
-      const addresses: LookupAddress[] = Array.isArray(found) ? found : []
-      const [first] = addresses
-      if (error !== null || first === undefined) {
-        callback(error ?? new Error(`${hostname} has no address`), [])
-      } else if (!addresses.every(({ address }) => isPublicAddress(address))) {
-        callback(new ProviderFailure('bad_response', `${hostname} leads to a private address`), [])
-      } else if (options.all) {
-        callback(null, addresses)
-      } else {
-        callback(null, first.address, first.family)
-      }
-    })
-  }
-}
-
-/** What is not globally reachable (IANA special-purpose address registry, RFC 6890). */
-const privateIPv4: readonly (readonly [string, number])[] = [
-  ['0.0.0.0', 8],
-  ['10.0.0.0', 8],
-  ['100.64.0.0', 10],
-  ['127.0.0.0', 8],
-  ['169.254.0.0', 16],
-  ['172.16.0.0', 12],
-  ['192.0.0.0', 24],
-  ['192.0.2.0', 24],
-  ['192.88.99.0', 24],
-  ['192.168.0.0', 16],
-  ['198.18.0.0', 15],
-  ['198.51.100.0', 24],
-  ['203.0.113.0', 24],
-  ['224.0.0.0', 4],
-  ['240.0.0.0', 4],
-]
-
-/** Inside 2000::/3, the only global unicast block: tunnels into IPv4, and documentation. */
-const privateIPv6: readonly (readonly [string, number])[] = [
-  ['2001::', 23],
-  ['2001:db8::', 32],
-  ['2002::', 16],
-  ['3fff::', 20],
-]
-
-/** True for an address that anybody on the internet could reach. */
-export function isPublicAddress(address: string): boolean {
-  if (isIPv4(address)) return !blockList('ipv4', privateIPv4).check(address, 'ipv4')
-  const isGlobal = blockList('ipv6', [['2000::', 3]]).check(address, 'ipv6')
-  return isGlobal && !blockList('ipv6', privateIPv6).check(address, 'ipv6')
-}
-
-function blockList(
-  family: 'ipv4' | 'ipv6',
-  subnets: readonly (readonly [string, number])[],
-): BlockList {
-  const list = new BlockList()
-  for (const [network, prefix] of subnets) list.addSubnet(network, prefix, family)
-  return list
 }

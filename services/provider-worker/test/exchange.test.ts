@@ -55,6 +55,26 @@ t.test('a client that sleeps before it tries again is not waited for', async t =
   await failsWith(t, work, { kind: 'unavailable' })
 })
 
+t.test('an operator’s address that leads into our own network is not connected to', async t => {
+  for (const address of ['10.0.0.8', '169.254.169.254', '127.0.0.1', 'fd00:ec2::254']) {
+    const exchange = createExchange({
+      provider: 'fal',
+      hosts: ['queue.fal.run'],
+      baseUrl: 'https://queue.example.com',
+      findAddresses: async () => [
+        { address: '104.18.0.1', family: 4 },
+        { address, family: address.includes(':') ? 6 : 4 },
+      ],
+      responseBytesMax: 1_000,
+      observe: () => undefined,
+    })
+
+    const work = exchange(terms, fetch => fetch('https://queue.example.com/submit'))
+
+    await failsWith(t, work, { kind: 'misconfigured', message: /private address/ })
+  }
+})
+
 t.test('nothing is sent to another host, whatever the provider says', async t => {
   const world = await setup(t, (_request, reply) => void reply.end())
   const strange = ['https://example.com/upload', 'http://queue.fal.run/', 'http://127.0.0.1:1/']

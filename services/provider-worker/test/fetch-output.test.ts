@@ -1,6 +1,7 @@
 import type { LookupFunction } from 'node:net'
 import t, { type Test } from 'tap'
-import { fetchOutput, isPublicAddress, type FetchTerms } from '../src/fetch-output.ts'
+import { fetchOutput, type FetchTerms } from '../src/fetch-output.ts'
+import { isPublicAddress } from '../src/providers/public-addresses.ts'
 import { startStub } from './http-stub.ts'
 import { failsWith } from './provider-conformance.ts'
 
@@ -78,6 +79,17 @@ for (const address of insideAddresses) {
     await failsWith(t, work, { kind: 'bad_response', message: /private address/ })
   })
 }
+
+t.test('nor is an operator’s own address with TLS when its name leads inside', async t => {
+  const lookup: LookupFunction = (_name, _options, callback) => {
+    callback(null, [{ address: '10.0.0.8', family: 4 }])
+  }
+  const own = { ...terms, trustedOrigin: 'https://files.example.com', lookup }
+
+  const work = fetchOutput('https://files.example.com/file.png', own)
+
+  await failsWith(t, work, { kind: 'bad_response', message: /private address/ })
+})
 
 t.test('addresses of the internet are public', async t => {
   for (const address of ['104.18.0.1', '8.8.8.8', '2606:4700::6812:1']) {

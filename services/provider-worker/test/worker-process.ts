@@ -16,6 +16,8 @@ import { createWorld, environment, secretKey, type World } from './worker-world.
 /** A queue, the gateway's part of moving tasks, and real workers to start and kill. */
 export interface Site extends World {
   readonly queue: TaskQueue
+  /** Of the queue, for who wants to stand in between. */
+  readonly redisUrl: string
   startWorker(t: Test, settings?: Record<string, string>): Promise<WorkerProcess>
 }
 
@@ -51,6 +53,7 @@ export async function createSite(t: Test, options: SiteOptions = {}): Promise<Si
   return {
     ...world,
     queue,
+    redisUrl,
     startWorker: (test, settings) =>
       startWorker(test, { ...environmentOf(world, redisUrl), ...settings }),
   }
@@ -135,8 +138,11 @@ function addressIn(lines: readonly Record<string, unknown>[]): string | undefine
   return messages.map(text => /listening at (http\S+)/.exec(text)?.[1]).find(url => url)
 }
 
+/** Long enough for a worker that has to find out first that it has lost its connections. */
+const endMs = 60_000
+
 export async function isCompleted(site: Site, taskId: string): Promise<void> {
-  await until(async () => (await readTask(site, taskId)).status === 'completed')
+  await until(async () => (await readTask(site, taskId)).status === 'completed', endMs)
 }
 
 export async function isSubmitted(site: Site, taskId: string): Promise<void> {

@@ -1,5 +1,6 @@
 import type { ProviderType } from '@funmagic/contract/tool'
 import { ProviderFailure, type FailureKind } from './provider.ts'
+import { requirePublicHost, type FindAddresses } from './public-addresses.ts'
 
 export type Fetch = typeof globalThis.fetch
 
@@ -26,8 +27,13 @@ export interface ExchangeOptions {
   readonly provider: ProviderType
   /** Where requests may go, with the key and the picture; see isHostAmong. */
   readonly hosts: readonly string[]
-  /** Replaces the vendor's address; its origin is allowed beside the hosts. */
+  /**
+   * Replaces the vendor's address; its origin is allowed beside the hosts. Its name must lead to
+   * public addresses; without TLS it is one of simulators, which operators cannot enter.
+   */
   readonly baseUrl: string | null
+  /** The system's resolver unless told. */
+  readonly findAddresses?: FindAddresses
   readonly responseBytesMax: number
   /** What an error reply means, where its status does not tell. */
   readonly kindOf?: (status: number, body: string) => FailureKind | undefined
@@ -107,6 +113,10 @@ async function request(
   const url = new URL(call.input instanceof Request ? call.input.url : call.input)
   if (!isAllowed(url, options)) {
     throw new ProviderFailure('bad_response', `the provider leads to another host: ${url.host}`)
+  }
+  const isVendor = isHostAmong(url.hostname, options.hosts)
+  if (!isVendor && url.protocol === 'https:') {
+    await requirePublicHost(url.hostname, options.findAddresses)
   }
   const response = await fetch(call.input, { ...call.init, redirect: 'manual' })
   if (response.ok && isEventStream(response)) {

@@ -1,4 +1,5 @@
 import type { ProviderType } from '@funmagic/contract/tool'
+import { requirePublicHost } from './public-addresses.ts'
 
 /** A question that costs nothing, and that a vendor answers only to those whose key it accepts. */
 interface Question {
@@ -61,7 +62,9 @@ export interface Probe {
 export async function probeKey(probe: Probe): Promise<'accepted' | 'refused' | 'unknown'> {
   const question = questions[probe.type]
   const root = (probe.baseUrl ?? question.vendorUrl).replace(/\/$/, '')
+  const { protocol, hostname } = new URL(root)
   try {
+    if (probe.baseUrl !== null && protocol === 'https:') await requirePublicHost(hostname)
     const response = await fetch(`${root}${question.path}`, {
       headers: question.headersOf(probe.apiKey),
       redirect: 'manual',
