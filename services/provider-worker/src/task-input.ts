@@ -1,10 +1,12 @@
-import type { Asset } from '@funmagic/asset/asset'
+import { placeOf, type Asset } from '@funmagic/asset/asset'
 import { findAsset, listAssetsOfTasks } from '@funmagic/asset/catalog'
 import type { ObjectStore } from '@funmagic/asset/object-store'
 import type { Database } from '@funmagic/database/client'
 import type { ClaimedTask } from '@funmagic/task/lifecycle'
 import type { Picture } from './providers/provider.ts'
 import { TaskFault } from './verdict.ts'
+
+const looksMax = 3
 
 /**
  * The bytes of the picture that the task works on, if it has one: its own, or the first that its
@@ -17,7 +19,7 @@ export async function readPicture(
   bytesMax: number,
 ): Promise<Picture | undefined> {
   if (task.input.assetId === undefined && !task.inheritsPicture) return undefined
-  return readObject(parts.store, await findInput(parts.database, task), bytesMax)
+  return readObject(parts.store, () => findInput(parts.database, task), bytesMax)
 }
 
 /** The picture that the task works on, if it has one and that is still its owner's. */
@@ -33,24 +35,27 @@ export async function readMask(
   { userId, input }: ClaimedTask,
   bytesMax: number,
 ): Promise<Picture | undefined> {
-  if (input.maskAssetId === undefined) return undefined
-  const asset = await findAsset(parts.database, { userId, assetId: input.maskAssetId })
-  return readObject(parts.store, asset, bytesMax)
+  const { maskAssetId: assetId } = input
+  if (assetId === undefined) return undefined
+  return readObject(parts.store, () => findAsset(parts.database, { userId, assetId }), bytesMax)
 }
 
+/** What is unpublished in this moment is no longer where its row said: it is looked up anew. */
 async function readObject(
   store: ObjectStore,
-  asset: Asset | undefined,
+  find: () => Promise<Asset | undefined>,
   bytesMax: number,
 ): Promise<Picture> {
-  if (asset === undefined) throw new TaskFault('INPUT_UNAVAILABLE', 'the asset is not there')
-  if (asset.sizeBytes > bytesMax) {
-    throw new TaskFault('INPUT_UNAVAILABLE', `the asset has more than ${bytesMax} bytes`)
+  for (let looks = 0; looks < looksMax; looks++) {
+    const asset = await find()
+    if (asset === undefined) throw new TaskFault('INPUT_UNAVAILABLE', 'the asset is not there')
+    if (asset.sizeBytes > bytesMax) {
+      throw new TaskFault('INPUT_UNAVAILABLE', `the asset has more than ${bytesMax} bytes`)
+    }
+    const bytes = await store.read(placeOf(asset), { bytesMax })
+    if (bytes !== undefined) return { bytes: new Uint8Array(bytes), mimeType: asset.mimeType }
   }
-  const place = { bucket: asset.bucket, key: asset.storageKey }
-  const bytes = await store.read(place, { bytesMax })
-  if (bytes === undefined) throw new TaskFault('INPUT_UNAVAILABLE', 'the object is not there')
-  return { bytes: new Uint8Array(bytes), mimeType: asset.mimeType }
+  throw new TaskFault('INPUT_UNAVAILABLE', 'the object is not there')
 }
 
 async function findInherited(

@@ -1,9 +1,23 @@
 import { createHash } from 'node:crypto'
 import { findAsset } from '@funmagic/asset/catalog'
+import type { ObjectStore } from '@funmagic/asset/object-store'
+import { makeFragile } from '@funmagic/asset/testing'
 import { sql } from '@funmagic/database/sql'
 import t from 'tap'
-import { assertBooks, callsOf, createRunner, eventsOf, readTask, rowsOf } from './runner.ts'
+import { runTask } from '../src/run-task.ts'
+import {
+  assertBooks,
+  callsOf,
+  createRunner,
+  eventsOf,
+  planShutdown,
+  readTask,
+  rowsOf,
+} from './runner.ts'
 import { submitTask } from './worker-world.ts'
+
+// A dozen databases and processes, on a machine that may do much else.
+t.setTimeout(240_000)
 
 for (const tool of ['fal', 'openai', 'replicate', 'tripo', 'google'] as const) {
   t.test(`a task at ${tool} completes with an asset of its owner, paid for once`, async t => {
@@ -187,4 +201,30 @@ t.test('any number of wake-ups, at once and later, make one run (T10)', async t 
   t.equal((await runner.providers.calls()).providers.fal.submits, 1)
   t.equal((await eventsOf(runner, taskId)).filter(({ type }) => type === 'completed').length, 1)
   await assertBooks(t, runner, 1)
+})
+
+t.test('a picture that moves between the look at its row and the read is found again', async t => {
+  const runner = await createRunner(t)
+  const taskId = await submitTask(runner)
+  let reads = 0
+  const read: ObjectStore['read'] = async (place, limits) => {
+    reads += 1
+    if (reads > 1) return runner.store.read(place, limits)
+    const { rowCount } = await runner.database.query(sql`
+      UPDATE assets SET storage_key = storage_key || '.moved' WHERE storage_key = ${place.key}
+    `)
+    t.equal(rowCount, 1)
+    const bytes = (await runner.store.read(place, limits)) ?? new Uint8Array()
+    const moved = { ...place, key: `${place.key}.moved` }
+    const headers = { cacheControl: 'private', contentDisposition: 'inline' }
+    await runner.store.create(moved, bytes, { mimeType: 'image/png', ...headers })
+    await runner.store.remove(place)
+    return undefined
+  }
+  const deps = { ...runner.deps, store: { ...makeFragile(runner.store), read } }
+
+  await runTask(deps, taskId, planShutdown().shutdown)
+
+  t.match(await readTask(runner, taskId), { status: 'completed', attempt: 1 })
+  t.equal(reads, 2)
 })
