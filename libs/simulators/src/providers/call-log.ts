@@ -5,7 +5,10 @@ export interface Call {
   readonly provider: Provider
   readonly operation: Operation
   readonly model: string | null
-  /** X-Client-Request-Id or Idempotency-Key, by which a caller may recognise its call. */
+  /**
+   * By which a caller may recognise its call: X-Client-Request-Id, Idempotency-Key, or what the
+   * address that it wants to be called back at says after `call=`.
+   */
   readonly clientReference: string | null
   /** The same input gives the same digest, also where no reference can be sent. */
   readonly inputSha256: string | null
@@ -15,6 +18,9 @@ export interface Call {
   isAccepted: boolean
   /** The provider's id of the work, which a caller may not have learnt. */
   id: string | null
+  /** From when to when the work was open, in milliseconds of the clock; null before. */
+  openedAt: number | null
+  closedAt: number | null
 }
 
 interface Tally {
@@ -39,8 +45,9 @@ export class CallLog {
   #tallies = freshTallies()
 
   /** Notes an attempt before anything is decided about it. */
-  note(call: Omit<Call, 'at' | 'isAccepted' | 'id'>): Call {
-    const noted = { ...call, at: new Date().toISOString(), isAccepted: false, id: null }
+  note(call: Omit<Call, 'at' | 'isAccepted' | 'id' | 'openedAt' | 'closedAt'>): Call {
+    const unopened = { isAccepted: false, id: null, openedAt: null, closedAt: null }
+    const noted: Call = { ...call, at: new Date().toISOString(), ...unopened }
     if (this.#calls.length >= callsMax) this.#calls.shift()
     this.#calls.push(noted)
     if (call.operation === 'submit') this.#tallies[call.provider].attempts++
@@ -52,13 +59,16 @@ export class CallLog {
     const tally = this.#tallies[call.provider]
     call.isAccepted = true
     call.id = id
+    call.openedAt = Date.now()
     tally.submits++
     tally.open++
     tally.openMax = Math.max(tally.openMax, tally.open)
     let isOpen = true
     return () => {
-      if (isOpen) tally.open--
+      if (!isOpen) return
       isOpen = false
+      tally.open--
+      call.closedAt = Date.now()
     }
   }
 

@@ -41,6 +41,8 @@ interface Exchange {
   readonly operation: Operation
   readonly model?: string
   readonly input?: unknown
+  /** Where the caller wants to hear of the end. */
+  readonly callback?: unknown
 }
 
 interface Opening {
@@ -64,7 +66,7 @@ export function openExchange(
     provider,
     operation,
     model: model ?? null,
-    clientReference: referenceOf(request),
+    clientReference: referenceOf(request, exchange.callback),
     inputSha256: exchange.input === undefined ? null : digestOf(exchange.input),
     mode: part.mode,
   })
@@ -74,9 +76,12 @@ export function openExchange(
   return undefined
 }
 
-function referenceOf(request: FastifyRequest): string | null {
+function referenceOf(request: FastifyRequest, callback: unknown): string | null {
   const value = request.headers['x-client-request-id'] ?? request.headers['idempotency-key']
-  return typeof value === 'string' ? value : null
+  if (typeof value === 'string') return value
+  return typeof callback === 'string'
+    ? (URL.parse(callback)?.searchParams.get('call') ?? null)
+    : null
 }
 
 function answerFault(

@@ -180,7 +180,9 @@ function open(
   from: { request: FastifyRequest; reply: FastifyReply; input?: unknown; model?: string },
 ) {
   const { request, reply, input, model } = from
-  const exchange = { provider: 'fal', operation, input, errors, ...(model && { model }) } as const
+  const callback = fieldsOf(request.query)['fal_webhook']
+  const about = { operation, input, callback, ...(model && { model }) }
+  const exchange = { provider: 'fal', errors, ...about } as const
   return openExchange(studio, exchange, { request, reply })
 }
 

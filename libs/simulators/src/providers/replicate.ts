@@ -197,7 +197,8 @@ function open(
 ) {
   const { request, reply, input, model } = from
   const name = model && { model: model.name }
-  const exchange = { provider: 'replicate', operation, input, errors, ...name } as const
+  const callback = fieldsOf(request.body)['webhook']
+  const exchange = { provider: 'replicate', operation, input, callback, errors, ...name } as const
   return openExchange(studio, exchange, { request, reply })
 }
 

@@ -20,9 +20,10 @@ export interface Delivery {
   readonly status: number | 'dropped' | 'unreachable'
 }
 
-const attemptsMax = 6
+const attemptsMax = 12
 const deliveriesMax = 1_000
 const firstRetryMs = 250
+const retryMaxMs = 8_000
 const timeoutMs = 10_000
 
 /** The header that Stripe puts on a webhook: the time, and an HMAC over it and the body. */
@@ -95,7 +96,7 @@ export class Webhooks {
       const status = await this.#post(event)
       this.#note({ eventId: event.id, type: event.type, attempt, status })
       if (typeof status === 'number' && status >= 200 && status < 300) return
-      await wait(firstRetryMs * 2 ** attempt, undefined, { signal })
+      await wait(Math.min(firstRetryMs * 2 ** attempt, retryMaxMs), undefined, { signal })
     }
   }
 
