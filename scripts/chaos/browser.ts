@@ -14,6 +14,9 @@ export interface Request {
   readonly path: string
   readonly body?: object | undefined
   readonly key?: string | undefined
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  /** Whoever hangs up before the answer does not know what became of it. */
+  readonly patienceMs?: number | undefined
 }
 
 const requestTimeoutMs = 15_000
@@ -37,18 +40,17 @@ export class Browser {
   }
 
   /** Sends once. */
-  async send({ method, path, body, key }: Request): Promise<Reply> {
+  async send(request: Request): Promise<Reply> {
+    const { method, path, patienceMs } = request
     const startedAt = performance.now()
-    const reply = await this.#exchange({ method, path, body, key })
-    this.#history.exchanges.push({
-      method,
-      route: path.replace(idPattern, ':id').replace(/\?.*/, ''),
-      status: reply.status,
-      code: reply.code,
-      startedAt,
-      endedAt: performance.now(),
-    })
-    return reply
+    const route = path.replace(idPattern, ':id').replace(/\?.*/, '')
+    const open = this.#history.begin(method, route)
+    const { status, code, body } = await this.#exchange(request)
+    open.end()
+    const isHungUp = status === 0 && patienceMs !== undefined
+    const endedAt = performance.now()
+    this.#history.exchanges.push({ method, route, status, code, startedAt, endedAt, isHungUp })
+    return { status, code, body }
   }
 
   /** Sends until there is an answer that says what became of it. */
@@ -62,7 +64,8 @@ export class Browser {
     return reply
   }
 
-  async #exchange({ method, path, body, key }: Request): Promise<Reply> {
+  async #exchange({ method, path, body, key, headers, patienceMs }: Request): Promise<Reply> {
+    const timeoutMs = patienceMs ?? requestTimeoutMs
     try {
       const response = await fetch(`${this.#edge}${path}`, {
         method,
@@ -70,9 +73,10 @@ export class Browser {
           ...(this.#cookie === '' ? {} : { cookie: this.#cookie }),
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
           ...(key === undefined ? {} : { 'idempotency-key': key }),
+          ...headers,
         },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-        signal: AbortSignal.any([this.#signal, AbortSignal.timeout(requestTimeoutMs)]),
+        signal: AbortSignal.any([this.#signal, AbortSignal.timeout(timeoutMs)]),
       })
       const [setCookie] = response.headers.getSetCookie()
       const answer = recordOf(parse(await response.text()))
@@ -102,6 +106,11 @@ function parse(text: string): unknown {
 export function recordOf(value: unknown): Record<string, unknown> {
   if (typeof value !== 'object' || value === null) return {}
   return Object.fromEntries(Object.entries(value))
+}
+
+/** The items of a list; none of anything else. */
+export function listOf(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : []
 }
 
 export function textOf(value: unknown): string | undefined {

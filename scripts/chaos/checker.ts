@@ -13,7 +13,7 @@ interface Seen {
 }
 
 /** How long a due wake-up may wait in the outbox while nothing is broken (T5). */
-const outboxAgeMaxMs = 10_000
+const outboxAgeMaxMs = 20_000
 const intervalMs = 400
 const violationsMax = 50
 /** Between two snapshots: what has ended stays, attempts only grow; and the outbox is emptied. */

@@ -1,47 +1,19 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import type { FaultLog } from './fault-log.ts'
 import type { Lab } from './lab.ts'
-import { nameOf, type Fault, type PlannedFault, type ServiceName } from './schedule.ts'
-
-/** A fault that was done, in milliseconds of the run; open-ended until it is healed. */
-export interface InjectedFault {
-  readonly name: string
-  readonly startedAt: number
-  endedAt: number
-}
-
-// After its end a fault still shows: connections are made anew, a service starts again, a circuit
-// stays open for a while.
-const aftermathMs = 15_000
-
-/** What was broken and when: whether a failure had a cause is asked here. */
-export class FaultLog {
-  readonly injected: InjectedFault[] = []
-  /** Services that were killed, or told to stop. */
-  kills = 0
-
-  begin(name: string): InjectedFault {
-    const fault = { name, startedAt: performance.now(), endedAt: Infinity }
-    this.injected.push(fault)
-    return fault
-  }
-
-  /** Whether something was broken, or had just been, at some moment of the span. */
-  isExcused(span: { readonly startedAt: number; readonly endedAt: number }): boolean {
-    return this.injected.some(
-      ({ startedAt, endedAt }) =>
-        startedAt <= span.endedAt && endedAt + aftermathMs >= span.startedAt,
-    )
-  }
-
-  /** Milliseconds since everything was whole; 0 while something is broken. */
-  quietMs(): number {
-    const endedAt = Math.max(0, ...this.injected.map(fault => fault.endedAt))
-    return Math.max(0, performance.now() - endedAt)
-  }
-}
+import {
+  nameOf,
+  struck,
+  type Fault,
+  type PlannedFault,
+  type ProviderMode,
+  type ProviderName,
+  type ServiceName,
+} from './schedule.ts'
 
 /** Breaks and heals everything as planned; resolves when the last fault has ended. */
-export async function injectAll(lab: Lab, { plan, log, signal }: Injection): Promise<void> {
+export async function injectAll(lab: Lab, { plan, ...context }: Injection): Promise<void> {
+  const { log, signal } = context
   const startedAt = performance.now()
   // One for each planned fault, which are as many as the run has seconds or fewer.
   await Promise.all(
@@ -49,7 +21,7 @@ export async function injectAll(lab: Lab, { plan, log, signal }: Injection): Pro
       await pause(startedAt + atMs - performance.now(), undefined, { signal })
       const entry = log.begin(nameOf(fault))
       try {
-        await inject(lab, { fault, durationMs, log, signal })
+        await inject(lab, { ...context, fault, durationMs })
       } finally {
         entry.endedAt = performance.now()
       }
@@ -57,25 +29,33 @@ export async function injectAll(lab: Lab, { plan, log, signal }: Injection): Pro
   )
 }
 
-interface Injection {
-  readonly plan: readonly PlannedFault[]
+interface Context {
   readonly log: FaultLog
+  /** Whether somebody waits for the answer to such a request. */
+  readonly isWaiting: (request: string) => boolean
   readonly signal: AbortSignal
 }
 
-interface Injected {
+interface Injection extends Context {
+  readonly plan: readonly PlannedFault[]
+}
+
+interface Injected extends Context {
   readonly fault: Fault
   readonly durationMs: number
-  readonly log: FaultLog
-  readonly signal: AbortSignal
 }
 
-async function inject(lab: Lab, { fault, durationMs, log, signal }: Injected): Promise<void> {
+async function inject(lab: Lab, injected: Injected): Promise<void> {
+  const { fault, durationMs, log, signal } = injected
   const last = () => pause(durationMs, undefined, { signal })
   switch (fault.kind) {
     case 'kill':
     case 'terminate':
       if (await send(lab, fault.service, fault.kind === 'kill' ? 'SIGKILL' : 'SIGTERM')) log.kills++
+      return
+    case 'strike':
+      await untilWaiting(injected, struck[fault.service])
+      if (await send(lab, fault.service, 'SIGKILL')) log.kills++
       return
     case 'pause':
       return pauseService(lab, fault.service, last)
@@ -97,13 +77,49 @@ async function inject(lab: Lab, { fault, durationMs, log, signal }: Injected): P
       await lab.control('POST', 'scripts', { provider, mode: 'ok', webhook, times: 10 })
       return last()
     }
-    case 'provider': {
-      const { provider, mode } = fault
-      for (const operation of ['submit', 'status'] as const) {
-        await lab.control('POST', 'scripts', { provider, mode, operation, times: 3 })
+    case 'payments':
+      await lab.controlStripe('POST', 'webhooks', paymentScripts[fault.mode])
+      return last()
+    case 'provider':
+      for (const script of scriptsOf(fault.provider, fault.mode)) {
+        await lab.control('POST', 'scripts', script)
       }
       return last()
+  }
+}
+
+const paymentScripts = {
+  late: { mode: 'delay', delayMs: 5_000, times: 4 },
+  // Only the first: what comes after it is there before it.
+  'out-of-order': { mode: 'delay', delayMs: 5_000, times: 1 },
+  duplicate: { mode: 'duplicate', copies: 3, times: 6 },
+} as const
+
+const stormCalls = 30
+const stormRetryAfterSeconds = 2
+const strikePatienceMs = 4_000
+const strikePollMs = 5
+
+function scriptsOf(provider: ProviderName, mode: ProviderMode): object[] {
+  switch (mode) {
+    case 'storm': {
+      const storm = { provider, mode: '429', retryAfterSeconds: stormRetryAfterSeconds }
+      return [{ ...storm, operation: 'submit', times: stormCalls }]
     }
+    case 'fail':
+    case 'stuck':
+    case 'missing-output':
+      return [{ provider, mode, operation: 'submit', times: 2 }]
+    default:
+      return ['submit', 'status'].map(operation => ({ provider, mode, operation, times: 3 }))
+  }
+}
+
+/** Until a request is under way, or for as long as that is worth it. */
+async function untilWaiting({ isWaiting, signal }: Injected, request: string): Promise<void> {
+  const endsAt = performance.now() + strikePatienceMs
+  while (!isWaiting(request) && performance.now() < endsAt) {
+    await pause(strikePollMs, undefined, { signal })
   }
 }
 
@@ -112,6 +128,7 @@ export async function healAll(lab: Lab): Promise<void> {
   for (const link of Object.values(lab.links)) await link.set({ kind: 'pass' })
   for (const { server } of Object.values(lab.stores)) await server.revive()
   await lab.control('DELETE', 'scripts')
+  await lab.controlStripe('DELETE', 'webhooks')
 }
 
 async function pauseService(

@@ -55,6 +55,15 @@ const invariants: readonly Invariant[] = [
       GROUP BY t.id HAVING (t.status = 'completed') <> (count(a.id) > 0)`,
   },
   {
+    name: 'T7 inputs',
+    claim: 'A task fails for want of its picture only when that was deleted.',
+    counterexamples: sql`
+      SELECT t.id, a.id AS asset_id, a.bucket, a.storage_key
+      FROM tasks t JOIN task_payloads p ON p.task_id = t.id
+        JOIN assets a ON a.id::text = p.input->>'assetId'
+      WHERE t.error_code = 'INPUT_UNAVAILABLE' AND a.deleted_at IS NULL`,
+  },
+  {
     name: 'T8',
     claim: 'A child starts after its parent has completed, and ends with one that did not.',
     counterexamples: sql`

@@ -11,6 +11,8 @@ import { readSettings } from '../local/settings.ts'
 import { findStackFile, type Addresses } from '../local/stack-file.ts'
 import { startStack } from '../local/stack.ts'
 import { FaultProxy } from './fault-proxy.ts'
+import type { FaultLog } from './fault-log.ts'
+import { aloneCreditsMax } from './operators.ts'
 import type { LinkName, ProviderName, ServiceName } from './schedule.ts'
 import { startLabStores, type LabStores } from './stores.ts'
 
@@ -18,6 +20,8 @@ export interface LabOptions {
   readonly seed: number
   readonly report: Report
   readonly signal: AbortSignal
+  /** Is told of processes that end and of those that are back. */
+  readonly log: Pick<FaultLog, 'noteAway' | 'noteBack'>
   /** Where the logs of the processes stay; without it they go with everything else. */
   readonly logsFolder?: string | undefined
 }
@@ -25,9 +29,13 @@ export interface LabOptions {
 /** A call that the simulated providers got, as their control API tells. */
 export interface ProviderCall {
   readonly provider: ProviderName
-  readonly operation: string
   readonly isAccepted: boolean
   readonly id: string | null
+  /** Our id of the call, where the provider was told it. */
+  readonly clientReference: string | null
+  /** In milliseconds of the clock. */
+  readonly openedAt: number | null
+  readonly closedAt: number | null
 }
 
 export interface ProviderCalls {
@@ -54,7 +62,10 @@ export interface Lab extends AsyncDisposable {
   readonly stores: LabStores['stores']
   readonly links: Readonly<Record<LinkName, FaultProxy>>
   pidOf(service: ServiceName): Promise<number | undefined>
+  /** What the simulated providers do. */
   control(method: string, path: string, body?: object): Promise<Response>
+  /** What the simulated Stripe does. */
+  controlStripe(method: string, path: string, body?: object): Promise<Response>
   withRedis<Result>(
     store: 'redisQueue' | 'redisCache',
     work: (redis: Redis) => Promise<Result>,
@@ -81,12 +92,15 @@ const variables = {
   WORKER_LOCK_MS: '5000',
   WORKER_WEDGED_AFTER_MS: '15000',
   WORKER_GRACE_MS: '2000',
+  CREDIT_SWEEP_MS: '1000',
+  ADJUST_ALONE_CREDITS_MAX: String(aloneCreditsMax),
   LOG_LEVEL: 'warn',
 }
 const controlTimeoutMs = 5_000
 const checkerConnections = 3
 
-export async function startLab({ seed, report, signal, logsFolder }: LabOptions): Promise<Lab> {
+export async function startLab(options: LabOptions): Promise<Lab> {
+  const { seed, signal, logsFolder } = options
   await using stack = new AsyncDisposableStack()
   const folder = await mkdtemp(join(tmpdir(), 'funmagic-chaos-'))
   stack.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
@@ -112,7 +126,7 @@ export async function startLab({ seed, report, signal, logsFolder }: LabOptions)
   const folders = { ...own, logs: logsFolder ?? own.logs }
   const settings = { ...readSettings(environment), folders }
   const { addresses } = stack.use(
-    await startStack({ settings, report: withoutLogs(report), signal }),
+    await startStack({ settings, report: listening(options), signal }),
   )
   const database = stack.use(
     openDatabase({
@@ -131,19 +145,31 @@ export async function startLab({ seed, report, signal, logsFolder }: LabOptions)
     pidOf: async service => (await findStackFile(settings.folders.local))?.pids[service],
     control: (method, path, body) =>
       control(`${addresses.providers}/_control/${path}`, method, body),
+    controlStripe: (method, path, body) =>
+      control(`${addresses.stripe}/_control/${path}`, method, body),
     withRedis: (store, work) =>
       withRedis(store === 'redisQueue' ? direct.redisQueueUrl : direct.redisCacheUrl, work),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
 }
 
-/** What the services warn of is what this is about; it stays in their logs. */
-function withoutLogs(report: Report): Report {
-  const warn = (text: string) => {
-    const [line = ''] = text.split('. Its last lines', 1)
-    if (/ended with|did not answer/.test(line)) report.tell(line.split('\n', 1)[0] ?? '')
+/** What the services warn of is what this is about; it stays in their logs, but for their ends. */
+function listening({ report, log }: LabOptions): Report {
+  return {
+    ...report,
+    tell: text => {
+      const process = /^(\S+) works again/.exec(text)?.[1]
+      if (process !== undefined) log.noteBack(process)
+      report.tell(text)
+    },
+    warn: text => {
+      const process = /^(\S+) (?:ended with|did not answer)/.exec(text)?.[1]
+      if (process === undefined) return
+      log.noteAway(process)
+      const [line = ''] = text.split('. Its last lines', 1)
+      report.tell(line.split('\n', 1)[0] ?? '')
+    },
   }
-  return { ...report, warn }
 }
 
 export async function readCalls(lab: Lab): Promise<ProviderCalls> {

@@ -16,8 +16,10 @@ export function describeResult(result: ChaosResult, machine: string): string {
       `${tasks.accepted} accepted, ${tasks.completed} completed, ${tasks.failed} failed, ` +
         `${tasks.canceled} canceled`,
     ],
+    ['failed by', listOf(tasks.reasons)],
+    ['people', result.people],
     ['faults', listOf(result.faults)],
-    ['processes ended', `${result.kills}, each replaced`],
+    ['broken', `${result.kills} processes killed or told to end, ${result.cuts} links cut`],
     [
       'snapshots',
       `${result.snapshots}, ${result.checks} checks of invariants` +
@@ -35,10 +37,17 @@ export function describeResult(result: ChaosResult, machine: string): string {
       `${judgement.submits} taken on, ${judgement.doubleSubmits} beyond the first of a task`,
     ],
     [
+      'open at once',
+      Object.entries(judgement.openCalls)
+        .map(([name, words]) => `${name} ${words}`)
+        .join(', '),
+    ],
+    [
       'assets',
       `${judgement.assetsFetched} fetched with the recorded bytes, ` +
         `${judgement.orphansRemoved} objects without a row removed`,
     ],
+    ['probes', `${judgement.probes} for what is not to be had without a live signature`],
   ]
   const width = Math.max(...rows.map(([title]) => title.length))
   return [

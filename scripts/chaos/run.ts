@@ -1,13 +1,17 @@
+import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import sharp from 'sharp'
 import type { Report } from '../local/report.ts'
 import { step } from '../local/report.ts'
+import { plantAccounts } from '../seeds/accounts.ts'
 import { Checker } from './checker.ts'
-import { FaultLog, healAll, injectAll } from './faults.ts'
+import { FaultLog, healingName } from './fault-log.ts'
+import { healAll, injectAll } from './faults.ts'
 import { History } from './history.ts'
 import type { Violation } from './invariants.ts'
 import { judge, type Judgement } from './judgement.ts'
 import { startLab, type Lab } from './lab.ts'
+import { Operators } from './operators.ts'
 import { Random } from './random.ts'
 import { nameOf, planFaults, type PlannedFault } from './schedule.ts'
 import { settle, type Backlog } from './settling.ts'
@@ -31,8 +35,11 @@ export interface ChaosResult {
   readonly faultsPerMinute: number
   readonly schedule: readonly PlannedFault[]
   readonly requests: Readonly<Record<string, number>>
+  readonly people: string
   readonly faults: Readonly<Record<string, number>>
   readonly kills: number
+  /** Links that were broken for a while. */
+  readonly cuts: number
   readonly snapshots: number
   readonly missedSnapshots: number
   readonly checks: number
@@ -52,9 +59,9 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   const { seconds, users, report, signal } = options
   const schedule = planFaults(options)
   report.print(describeSchedule(schedule))
-  await using lab = await startLab(options)
-  const history = new History()
   const log = new FaultLog()
+  await using lab = await startLab({ ...options, log })
+  const history = new History()
   const checker = new Checker({
     database: lab.database,
     quietMs: () => log.quietMs(),
@@ -66,11 +73,12 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   const checked = checker.run(checking.signal)
   try {
     const visitors = await makeVisitors(lab, history, options)
+    const operators = await startOperators(lab, history, options)
     await step(report, `${seconds} s of ${users} users and ${schedule.length} faults`, () =>
-      disturb(lab, { schedule, log, visitors, options }),
+      disturb(lab, { schedule, log, history, people: [...visitors, operators], options }),
     )
     const { settledMs, left } = await step(report, 'Everything that was begun has ended', () =>
-      settle(lab, { deadlineMs: options.settleSeconds * 1000, signal }),
+      settle(lab, { history, deadlineMs: options.settleSeconds * 1000, signal }),
     )
     // As many as there are users, which the command line bounds; so below.
     await Promise.all(visitors.map(visitor => visitor.collectAddresses()))
@@ -80,7 +88,13 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
     checking.abort()
     await checked
     await checker.check()
-    const result = { settledMs, left, judgement, requests: history.countByStatus() }
+    const result = {
+      settledMs,
+      left,
+      judgement,
+      requests: history.countByStatus(),
+      people: history.describe(),
+    }
     return { ...describeRun(options, schedule), ...describeFaults(log), ...finish(checker, result) }
   } finally {
     checking.abort()
@@ -91,22 +105,25 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
 interface Disturbance {
   readonly schedule: readonly PlannedFault[]
   readonly log: FaultLog
-  readonly visitors: readonly Visitor[]
+  readonly history: History
+  readonly people: readonly (Visitor | Operators)[]
   readonly options: ChaosOptions
 }
 
 /** Users and faults at once; then everything is healed, and what users still wait for is had. */
-async function disturb(lab: Lab, { schedule, log, visitors, options }: Disturbance): Promise<void> {
+async function disturb(lab: Lab, disturbance: Disturbance): Promise<void> {
+  const { schedule, log, history, people, options } = disturbance
   const endsAt = performance.now() + options.seconds * 1000
   const { signal } = options
-  const living = visitors.map(visitor => visitor.live(() => performance.now() > endsAt))
+  const living = people.map(person => person.live(() => performance.now() > endsAt))
   // One for each user.
   const lives = Promise.all(living)
   // Looked at below; until then a failure must not count as unhandled.
   lives.catch(() => undefined)
-  await injectAll(lab, { plan: schedule, log, signal })
+  const isWaiting = (request: string) => history.isWaiting(request)
+  await injectAll(lab, { plan: schedule, log, isWaiting, signal })
   await pause(Math.max(0, endsAt - performance.now()), undefined, { signal })
-  const healing = log.begin('healing')
+  const healing = log.begin(healingName)
   await healAll(lab)
   await pause(settleGraceMs, undefined, { signal })
   healing.endedAt = performance.now()
@@ -130,6 +147,28 @@ async function makeVisitors(
   })
 }
 
+/** The super admin that is there, and another. */
+async function startOperators(
+  { addresses, database }: Lab,
+  history: History,
+  { seed, signal }: ChaosOptions,
+): Promise<Operators> {
+  const password = randomUUID()
+  const accountOf = (name: string) => ({ email: `chaos-${name}@funmagic.test`, password })
+  const second = accountOf('super-admin')
+  const others = { user: accountOf('user'), admin: accountOf('admin') }
+  await plantAccounts(database, { ...others, superAdmin: second })
+  const operators = new Operators({
+    edge: addresses.edge,
+    history,
+    random: Random.named(seed, 'operators'),
+    accounts: [addresses.accounts.superAdmin, second],
+    signal,
+  })
+  await operators.prepare()
+  return operators
+}
+
 /** A subject on a plain ground. */
 function makePicture(size: number): Promise<Buffer> {
   const radius = size / 3
@@ -146,15 +185,14 @@ function describeRun(options: ChaosOptions, schedule: readonly PlannedFault[]) {
   return { seed, seconds, users, faultsPerMinute, schedule }
 }
 
-function describeFaults({ injected, kills }: FaultLog) {
+function describeFaults(log: FaultLog) {
+  const { planned, kills } = log
   const faults: Record<string, number> = {}
-  for (const { name } of injected) {
-    if (name !== 'healing') faults[name] = (faults[name] ?? 0) + 1
-  }
-  return { faults, kills }
+  for (const { name } of planned) faults[name] = (faults[name] ?? 0) + 1
+  return { faults, kills, cuts: log.count(name => name.startsWith('link ')) }
 }
 
-type Outcome = Pick<ChaosResult, 'settledMs' | 'left' | 'judgement' | 'requests'>
+type Outcome = Pick<ChaosResult, 'settledMs' | 'left' | 'judgement' | 'requests' | 'people'>
 
 function finish({ snapshots, missed, checks, violations }: Checker, outcome: Outcome) {
   const isSound =

@@ -15,14 +15,25 @@ export type LinkName = (typeof links)[number]
 export const providers = ['openai', 'replicate', 'fal', 'tripo', 'google'] as const
 export type ProviderName = (typeof providers)[number]
 
+/** The requests in the middle of which a service is killed. */
+export const struck = {
+  'task-gateway': 'POST /api/tasks',
+  asset: 'POST /api/assets',
+  credit: 'POST /api/credits',
+} as const satisfies Partial<Record<ServiceName, string>>
+export type StruckService = keyof typeof struck
+
+const paymentModes = ['late', 'duplicate', 'out-of-order'] as const
 const webhookModes = ['twice', 'before-reply', 'out-of-order', 'bad-signature', 'never'] as const
 
 export type Fault =
   | { readonly kind: 'kill' | 'terminate' | 'pause'; readonly service: ServiceName }
-  | { readonly kind: 'crash'; readonly store: 'postgres' | 'redisQueue' | 'redisCache' }
+  | { readonly kind: 'strike'; readonly service: StruckService }
+  | { readonly kind: 'crash'; readonly store: 'postgres' | 'redisQueue' | 'redisCache' | 's3' }
   | { readonly kind: 'flush'; readonly store: 'redisQueue' | 'redisCache' }
   | { readonly kind: 'link'; readonly link: LinkName; readonly mode: LinkMode }
-  | { readonly kind: 'provider'; readonly provider: ProviderName; readonly mode: string }
+  | { readonly kind: 'provider'; readonly provider: ProviderName; readonly mode: ProviderMode }
+  | { readonly kind: 'payments'; readonly mode: (typeof paymentModes)[number] }
   | {
       readonly kind: 'webhooks'
       readonly provider: 'fal' | 'replicate'
@@ -44,7 +55,21 @@ export interface ScheduleOptions {
 
 const startMs = 2_000
 const durationMaxMs = 8_000
-const providerModes = ['429', '500', '503', 'hang', 'garbage', 'cut', 'reset', 'fail'] as const
+/** `stuck` is taken on and never ends; `storm` is a 429 with Retry-After to many calls. */
+const providerModes = [
+  '429',
+  'storm',
+  '500',
+  '503',
+  'hang',
+  'garbage',
+  'cut',
+  'reset',
+  'fail',
+  'stuck',
+  'missing-output',
+] as const
+export type ProviderMode = (typeof providerModes)[number]
 
 /**
  * The faults of a run, in order. All kinds are dealt like cards before the first one repeats, so
@@ -71,6 +96,7 @@ export function nameOf(fault: Fault): string {
     case 'kill':
     case 'terminate':
     case 'pause':
+    case 'strike':
       return `${fault.kind} ${fault.service}`
     case 'crash':
     case 'flush':
@@ -79,13 +105,15 @@ export function nameOf(fault: Fault): string {
       return `link ${fault.link} ${fault.mode.kind}`
     case 'provider':
       return `provider ${fault.provider} ${fault.mode}`
+    case 'payments':
+      return `payments ${fault.mode}`
     case 'webhooks':
       return `webhooks ${fault.provider} ${fault.webhook}`
   }
 }
 
 function isMomentary({ kind }: Fault): boolean {
-  return kind === 'kill' || kind === 'terminate' || kind === 'flush'
+  return kind === 'kill' || kind === 'terminate' || kind === 'strike' || kind === 'flush'
 }
 
 function allFaults(random: Random): Fault[] {
@@ -106,15 +134,25 @@ function allFaults(random: Random): Fault[] {
     { kind: 'crash', store: 'postgres' },
     { kind: 'crash', store: 'redisQueue' },
     { kind: 'crash', store: 'redisCache' },
+    { kind: 'crash', store: 's3' },
+    { kind: 'strike', service: 'task-gateway' },
+    { kind: 'strike', service: random.pick(['asset', 'credit']) },
     { kind: 'flush', store: 'redisQueue' },
     { kind: 'flush', store: 'redisCache' },
     ...links.flatMap(modesOf),
     ...providers.map(provider => {
-      return { kind: 'provider', provider, mode: random.pick(providerModes) } as const
+      return { kind: 'provider', provider, mode: providerModeOf(random, provider) } as const
     }),
+    ...paymentModes.map(mode => ({ kind: 'payments', mode }) as const),
     { kind: 'webhooks', provider: 'fal', webhook: random.pick(webhookModes) },
     { kind: 'webhooks', provider: 'replicate', webhook: random.pick(webhookModes) },
   ]
+}
+
+function providerModeOf(random: Random, provider: ProviderName): ProviderMode {
+  const mode = random.pick(providerModes)
+  // Nobody can tell Tripo to stop, so what is stuck there stays so.
+  return provider === 'tripo' && mode === 'stuck' ? 'hang' : mode
 }
 
 function linkModes(random: Random): LinkMode[] {

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
-import { Browser, recordOf, textOf } from './browser.ts'
+import { Browser, listOf, recordOf, textOf } from './browser.ts'
+import { fetchBytes } from './fetched-bytes.ts'
 import type { History, Order, UserRecord } from './history.ts'
+import { Purchases } from './purchases.ts'
 import type { Random } from './random.ts'
 
 export interface VisitorOptions {
@@ -26,6 +28,7 @@ const pagesMax = 20
 const putTriesMax = 40
 const putTimeoutMs = 10_000
 const putPauseMs = 500
+const hasteMs = 60
 const thinkMs = { least: 200, most: 1_000 }
 // Words that make a simulated provider fail, see libs/simulators; only such failures as are the
 // order's own fault: the others come for a while, with the schedule.
@@ -39,22 +42,24 @@ const prompts = [
   'a coin, simulate:moderated',
 ] as const
 
-function listOf(value: unknown): unknown[] {
-  return Array.isArray(value) ? value : []
-}
+const noRecord = { id: '', email: '', bonus: 0, bought: 0, reversed: 0, adjusted: 0, taken: 0 }
 
 /** A user who does whatever users do, and does not give up when something does not answer. */
 export class Visitor {
   readonly #options: VisitorOptions
   readonly #browser: Browser
+  readonly #purchases: Purchases
   readonly #assetIds: string[] = []
   readonly #orders: Order[] = []
-  #record: UserRecord = { id: '', email: '', bonus: 0, bought: 0 }
+  #record: UserRecord = noRecord
   #ordersMade = 0
 
   constructor(options: VisitorOptions) {
     this.#options = options
-    this.#browser = new Browser(options.edge, options.history, options.signal)
+    const { edge, history, signal } = options
+    this.#browser = new Browser(edge, history, signal)
+    const find = (finding: string) => this.#find(finding)
+    this.#purchases = new Purchases({ ...options, browser: this.#browser, find })
   }
 
   /** Signs up, uploads, buys, and then does one thing after the other until the time is over. */
@@ -91,12 +96,14 @@ export class Visitor {
       [5, () => this.#orderOne()],
       [2, () => this.#orderChain()],
       [2, () => this.#orderTwice()],
+      [2, () => this.#orderInHaste()],
       [2, () => this.#orderWithQuote()],
       [2, () => this.#cancel()],
       [2, () => this.#publish()],
       [1, () => this.#delete()],
       [1, () => this.#upload()],
-      [1, () => this.#buy()],
+      [2, () => this.#purchases.buy(this.#record, this.#newKey())],
+      [2, () => this.#fetchOne()],
       [3, () => this.#look()],
     ]
     const weights = deeds.reduce((sum, [weight]) => sum + weight, 0)
@@ -121,7 +128,7 @@ export class Visitor {
     }
     const id = textOf(recordOf(reply.body['user'])['id'])
     if (id === undefined) throw new Error(`sign-up answered ${reply.status} ${reply.code}`)
-    this.#record = { id, email, bonus: 100, bought: 0 }
+    this.#record = { ...noRecord, id, email, bonus: 100 }
     history.users.push(this.#record)
   }
 
@@ -191,6 +198,17 @@ export class Visitor {
     if (order !== undefined) await this.#order(key, wanted)
   }
 
+  /** Hangs up in the middle, and asks again under the same key. */
+  async #orderInHaste(): Promise<void> {
+    const key = this.#newKey()
+    const { cost, ...body } = this.#someTool()
+    const patienceMs = this.#options.random.between(1, hasteMs)
+    this.#orderOf(key, cost)
+    await this.#browser.send({ method: 'POST', path: '/api/tasks', body, key, patienceMs })
+    await this.#order(key, { cost, ...body })
+  }
+
+  /** Whatever an operator does to the price meanwhile, nobody pays more than the quote says. */
   async #orderWithQuote(): Promise<void> {
     const wanted = this.#someTool()
     const { cost, ...body } = wanted
@@ -198,8 +216,9 @@ export class Visitor {
     const quote = await this.#browser.sendUntilKnown({ method: 'POST', path, body })
     const quoteToken = textOf(quote.body['quoteToken'])
     if (quoteToken === undefined) return this.#refused('a quote', quote.status, quote.code)
-    if (quote.body['creditsCost'] !== cost) this.#find(`a quote of ${body.toolSlug} is not ${cost}`)
-    await this.#order(this.#newKey(), wanted, { quoteToken })
+    const quoted = Number(quote.body['creditsCost'])
+    if (!(quoted <= cost)) this.#find(`a quote of ${body.toolSlug} is ${quoted} and not ${cost}`)
+    await this.#order(this.#newKey(), { ...wanted, cost: quoted }, { quoteToken })
   }
 
   /** The id of the task, when there is one. */
@@ -208,8 +227,10 @@ export class Visitor {
     const body = { ...wanted, ...extra }
     const request = { method: 'POST', path: '/api/tasks', body, key }
     const reply = await this.#browser.sendUntilKnown(request)
-    const taskId = textOf(recordOf(reply.body['task'])['id'])
+    const task = recordOf(reply.body['task'])
+    const taskId = textOf(task['id'])
     if (reply.status === 201 && taskId !== undefined) {
+      if (!(Number(task['creditsCost']) <= cost)) this.#find(`${taskId} costs more than ${cost}`)
       order.taskIds.add(taskId)
       return taskId
     }
@@ -231,7 +252,10 @@ export class Visitor {
   #someTool(): Wanted {
     const { random } = this.#options
     const prompt = random.pick(prompts)
-    const assetId = this.#assetIds.at(random.between(0, 3) % Math.max(1, this.#assetIds.length))
+    // Of the newest; it is the oldest that is deleted.
+    const assetId = this.#assetIds.at(
+      -1 - (random.between(0, 3) % Math.max(1, this.#assetIds.length)),
+    )
     const sketch: Wanted = { toolSlug: 'quick-sketch', cost: 10, input: { prompt } }
     if (assetId === undefined) return sketch
     return random.pick<Wanted>([
@@ -271,24 +295,21 @@ export class Visitor {
     await this.#browser.sendUntilKnown({ method: 'DELETE', path })
   }
 
-  /** Pays at the simulated Stripe; the credits come with its webhook, once. */
-  async #buy(): Promise<void> {
-    const { stripe, signal } = this.#options
-    const list = await this.#read('/api/credits/packages')
-    const { id: packageId, credits } = recordOf(listOf(list['items'])[0])
-    const path = '/api/credits/checkout'
-    const request = { method: 'POST', path, body: { packageId }, key: this.#newKey() }
-    const { status, code, body } = await this.#browser.sendUntilKnown(request)
-    const sessionId = /cs_[A-Za-z0-9_]+/.exec(textOf(body['checkoutUrl']) ?? '')?.[0]
-    if (sessionId === undefined) return this.#refused('a purchase', status, code)
-    const paid = await fetch(`${stripe}/_control/sessions/${sessionId}/pay`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: '{}',
-      signal,
-    })
-    if (paid.ok) this.#record.bought += Number(credits)
-    else this.#find(`Stripe answered ${paid.status} ${await paid.text()}`)
+  /** S1, S3: an address that was just given works; one without an end is judged again later. */
+  async #fetchOne(): Promise<void> {
+    const { history, signal } = this.#options
+    const assetId = this.#someAsset()
+    if (assetId === undefined) return
+    const { body } = await this.#browser.send({ method: 'GET', path: `/api/assets/${assetId}` })
+    const { url, urlExpiresAt, visibility, sha256 } = body
+    if (typeof url !== 'string') return
+    if (urlExpiresAt === null) history.publicAddresses.set(url, assetId)
+    const fetched = await fetchBytes(url, signal)
+    if (fetched.status === 200 && fetched.sha256 !== sha256) this.#find(`${assetId}: other bytes`)
+    // Only its owner changes it, who waits here; an origin that is away is a 5xx.
+    if (fetched.status >= 400 && fetched.status < 500) {
+      this.#find(`${String(visibility)} asset ${assetId} answered ${fetched.status} at its address`)
+    }
   }
 
   async #look(): Promise<void> {
@@ -333,6 +354,7 @@ export class Visitor {
 const rightRefusals: ReadonlySet<string> = new Set([
   'INSUFFICIENT_CREDITS',
   'TASK_FINISHED',
+  'TOOL_INACTIVE',
   // The parent has failed or was canceled meanwhile, or the picture deleted.
   'STEP_ORDER',
   'INVALID_INPUT',
