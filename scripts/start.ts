@@ -43,7 +43,7 @@ function describe(stack: Addresses): string {
   const roles = ['user', 'admin', 'super admin']
   return [
     '',
-    `  FunMagic runs at   ${stack.edge}`,
+    `  FunMagic runs at   ${stack.web}`,
     `  API reference      ${stack.edge}/api/docs`,
     `  Public files       ${stack.cdn}`,
     `  Private files      ${stack.privateCdn}`,

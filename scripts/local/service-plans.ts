@@ -91,8 +91,8 @@ export function servicePart(context: PlanContext, name: ServiceName): Part {
   return { plan, check, readyDeadlineMs, isHeard: true }
 }
 
-/** The load balancer, both CDNs and the providers: one process (libs/simulators). */
-export function simulatorsPart(context: PlanContext): Part {
+/** The load balancer with the web client, the CDNs and the providers: one process. */
+export function simulatorsPart(context: PlanContext, webFolder: string): Part {
   const { ports, stores, secrets, inherited } = context
   const addresses = serviceNames.map(name => [name, addressOf(ports, servicePorts[name])])
   const { id, publicKeyPem } = secrets.cloudFront
@@ -113,6 +113,7 @@ export function simulatorsPart(context: PlanContext): Part {
       STRIPE_WEBHOOK_URL: `${addressOf(ports, 'edge')}/api/credits/webhooks/stripe`,
       STRIPE_WEBHOOK_SECRET: webhookSecretOf(secrets),
       CLOUDFRONT_KEYS: JSON.stringify([{ id, publicKeyPem }]),
+      WEB_FOLDER: webFolder,
       SERVICE_ADDRESSES: JSON.stringify(Object.fromEntries(addresses)),
       ...webhookVariables(context),
     },

@@ -1,12 +1,8 @@
-import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import { applyMigrations } from '@funmagic/database/migrate'
 import { plantSeeds } from '../seeds/plant.ts'
-import { projectFolder } from './folders.ts'
 import { endRecordedOrphans } from './orphans.ts'
 import { requireFreePorts, type PortName } from './ports.ts'
-import { Refusal } from './refusal.ts'
 import { step, type Report } from './report.ts'
 import { RunRecord } from './run-record.ts'
 import { loadSecrets, type Secrets } from './secrets.ts'
@@ -18,14 +14,14 @@ import {
   servicePart,
   servicePorts,
   simulatorsPart,
-  type PlanContext,
   type Stores,
 } from './service-plans.ts'
 import type { LocalSettings } from './settings.ts'
 import { removeStackFile, writeStackFile, type Addresses } from './stack-file.ts'
 import { startStores, storeNames, storePorts } from './stores.ts'
-import { Supervisor } from './supervisor.ts'
+import { Supervisor, type Part } from './supervisor.ts'
 import { until } from './waiting.ts'
+import { buildWeb } from './web-build.ts'
 
 export interface StackOptions {
   readonly settings: LocalSettings
@@ -64,9 +60,17 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   stack.defer(() => endInOrder(supervisor, report))
   const secrets = await loadSecrets(folders.local)
   report.tell('Starting Postgres, Redis and the object store')
+  const building = buildWeb(signal)
+  // Awaited below, after what may fail before it.
+  building.catch(() => undefined)
   const stores = await startStores({ settings, secrets, supervisor, report })
   await prepareDatabase(options, { stores, secrets })
-  await startServices(supervisor, report, { ports, stores, secrets, inherited: settings.inherited })
+  const webFolder = await step(report, 'The web client is built', () => building)
+  const context = { ports, stores, secrets, inherited: settings.inherited }
+  await startParts(supervisor, report, [
+    ...serviceNames.map(name => servicePart(context, name)),
+    simulatorsPart(context, webFolder),
+  ])
   await step(report, `The system answers on ${addressOf(ports, 'edge')}`, () =>
     until(() => checkEdge(ports), { deadlineMs: edgeDeadlineMs, signal }),
   )
@@ -102,17 +106,12 @@ async function prepareDatabase(
   )
 }
 
-async function startServices(
+async function startParts(
   supervisor: Supervisor,
   report: Report,
-  context: PlanContext,
+  parts: readonly Part[],
 ): Promise<void> {
-  const missing = serviceNames.filter(
-    name => !existsSync(join(projectFolder, 'services', name, 'src/main.ts')),
-  )
-  if (missing.length > 0) throw new Refusal(`These services have no code: ${missing.join(', ')}`)
   report.tell(`Starting ${serviceNames.join(', ')} and the simulators`)
-  const parts = [...serviceNames.map(name => servicePart(context, name)), simulatorsPart(context)]
   // One for each service.
   await Promise.all(
     parts.map(part => step(report, `Ready: ${part.plan.name}`, () => supervisor.start(part))),

@@ -124,3 +124,4 @@ export const SharedDownload = Type.Object({
   url: Type.String(),
   urlExpiresAt: Type.Union([Time, Type.Null()]),
 })
+export type SharedDownload = Static<typeof SharedDownload>

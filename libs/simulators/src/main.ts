@@ -1,4 +1,5 @@
 import { startAlb } from './alb/alb.ts'
+import { openWebPages, type WebPages } from './alb/web-pages.ts'
 import { startCloudFront } from './cloudfront/cloudfront.ts'
 import { startProviders } from './providers/providers.ts'
 import { loadRouting } from './routing.ts'
@@ -52,7 +53,7 @@ async function start(settings: Settings): Promise<AsyncDisposableStack> {
     }),
   )
   const stripe = stack.use(await startStripeIfWanted(settings, shared))
-  const { stable, beta, webAddress } = settings
+  const { stable, beta } = settings
   const edge = stack.use(
     await startAlb({
       ...shared,
@@ -61,13 +62,22 @@ async function start(settings: Settings): Promise<AsyncDisposableStack> {
       waitMs: restartWaitMs,
       stable,
       beta,
-      ...(webAddress !== undefined && { webAddress }),
+      ...webOf(settings),
     }),
   )
   const urls = { edge: edge.url, cdn: cdn.url, privateCdn: privateCdn.url }
   const started = { ...urls, providers: providers.url, stripe: stripe.url }
   log({ event: 'simulators.started', ...started })
   return stack.move()
+}
+
+/** The pages of the built web client, or of the server that has them, when there is either. */
+function webOf(settings: Settings): { web?: WebPages | string } {
+  const { webAddress, webFolder: folder } = settings
+  if (folder === undefined) return webAddress === undefined ? {} : { web: webAddress }
+  const { host, cdnPort, privateCdnPort, publicOrigin } = settings
+  const pictureOrigins = [cdnPort, privateCdnPort].map(port => `http://${host}:${port}`)
+  return { web: openWebPages({ folder, pictureOrigins, uploadOrigins: [publicOrigin.endpoint] }) }
 }
 
 interface Shared {

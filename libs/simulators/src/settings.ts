@@ -19,6 +19,8 @@ export interface Settings {
   readonly privateCdnAliases: readonly string[]
   readonly stable: ServiceAddresses
   readonly beta: ServiceAddresses
+  /** The web client: its built files, or a server that has them. */
+  readonly webFolder: string | undefined
   readonly webAddress: string | undefined
   readonly latencyMs: number
   readonly replicateSecret: string | undefined
@@ -61,6 +63,7 @@ export function readSettings(environment: Environment): Settings {
     privateCdnAliases: read.list('PRIVATE_CDN_ALIASES'),
     stable: read.addresses('SERVICE_ADDRESSES'),
     beta: read.addresses('BETA_SERVICE_ADDRESSES', '{}'),
+    webFolder: environment['WEB_FOLDER'] || undefined,
     webAddress: environment['WEB_ADDRESS'] ? read.address('WEB_ADDRESS') : undefined,
     latencyMs: read.integer('PROVIDER_LATENCY_MS', '2000'),
     replicateSecret: environment['REPLICATE_WEBHOOK_SECRET'] || undefined,

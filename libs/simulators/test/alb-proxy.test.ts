@@ -168,14 +168,3 @@ t.test('a request too large for a load balancer is refused before any target see
   t.match(tooMuch, /^HTTP\/1\.1 400 .*BAD_REQUEST/s)
   t.equal(requests, 0)
 })
-
-t.test('the root leads to the web client, or to the API reference when there is none', async t => {
-  const alone = await startTestAlb(t, { stable: {} })
-  const web = await startTestAlb(t, { stable: {}, webAddress: 'http://127.0.0.1:5173/' })
-
-  const toDocs = await fetch(alone.url, { redirect: 'manual' })
-  const toWeb = await fetch(web.url, { redirect: 'manual' })
-
-  t.match([toDocs.status, toDocs.headers.get('location')], [302, '/api/docs/'])
-  t.match([toWeb.status, toWeb.headers.get('location')], [302, 'http://127.0.0.1:5173/'])
-})

@@ -104,6 +104,7 @@ t.test(
       cdnAliases: ['cdn.test', 'localhost:8'],
       privateCdnAliases: [],
       latencyMs: 2_000,
+      webFolder: undefined,
       webAddress: undefined,
     })
   },

@@ -9,6 +9,7 @@ import { replyProblem, writeProblem } from './problem-reply.ts'
 import { buildReferencePage } from './reference-page.ts'
 import { TargetGroup } from './target-group.ts'
 import { forwardUpgrade } from './upgrade.ts'
+import type { WebPages } from './web-pages.ts'
 
 /** The addresses of each service's copies, such as { asset: ['http://127.0.0.1:3002'] }. */
 export type ServiceAddresses = Readonly<Record<string, readonly string[]>>
@@ -18,8 +19,11 @@ export interface AlbOptions extends ListenOptions {
   readonly stable: ServiceAddresses
   /** Services that are not named here are served by their stable copies. */
   readonly beta?: ServiceAddresses
-  /** Where `/` leads; the API reference when there is no web client. */
-  readonly webAddress?: string
+  /**
+   * What serves the pages, which are all paths outside `/api/`: the built files, or the address of
+   * a server that has them. Without it `/` leads to the API reference.
+   */
+  readonly web?: WebPages | string
   readonly idleTimeoutMs?: number
   readonly connectTimeoutMs?: number
   readonly healthIntervalMs?: number
@@ -69,6 +73,7 @@ class Balancer {
   readonly #groups: Readonly<Record<Group, ReadonlyMap<string, TargetGroup>>>
   readonly #readOpenApi: () => Promise<unknown>
   readonly #upgraded = new Set<Socket>()
+  readonly #webServer: TargetGroup | undefined
   #referencePage: Promise<FastifyInstance> | undefined
 
   constructor(options: AlbOptions) {
@@ -77,6 +82,9 @@ class Balancer {
     const stable = this.#openGroup(options.stable)
     const beta = new Map([...stable, ...this.#openGroup(options.beta ?? {})])
     this.#groups = { stable, beta }
+    if (typeof options.web === 'string') {
+      this.#webServer = this.#openTargets([options.web], '/health')
+    }
     const addresses = [...stable].map(([name, group]) => [name, group.addresses[0]] as const)
     this.#readOpenApi = openApiReader({ routing: options.routing, addresses: new Map(addresses) })
     this.server = createServer({
@@ -113,19 +121,25 @@ class Balancer {
     for (const socket of this.#upgraded) socket.destroy()
     const groups = new Set([...this.#groups.stable.values(), ...this.#groups.beta.values()])
     for (const group of groups) await group[Symbol.asyncDispose]()
+    await this.#webServer?.[Symbol.asyncDispose]()
     await (await this.#referencePage)?.close()
   }
 
   #openGroup(addresses: ServiceAddresses): Map<string, TargetGroup> {
-    const { routing, healthIntervalMs, healthTimeoutMs, connectTimeoutMs, waitMs } = this.#options
-    const timing = { healthIntervalMs, healthTimeoutMs, connectTimeoutMs, waitMs }
+    const { routing } = this.#options
     return new Map(
       Object.entries(addresses).map(([service, urls]) => {
         const healthPath = routing.services[service]?.healthPath
         if (healthPath === undefined) throw new Error(`The routing knows no service ${service}`)
-        return [service, new TargetGroup({ addresses: urls, healthPath, ...timing })]
+        return [service, this.#openTargets(urls, healthPath)]
       }),
     )
+  }
+
+  #openTargets(addresses: readonly string[], healthPath: string): TargetGroup {
+    const { healthIntervalMs, healthTimeoutMs, connectTimeoutMs, waitMs } = this.#options
+    const timing = { healthIntervalMs, healthTimeoutMs, connectTimeoutMs, waitMs }
+    return new TargetGroup({ addresses, healthPath, ...timing })
   }
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -156,16 +170,19 @@ class Balancer {
     const path = (request.url ?? '').split('?', 1)[0] ?? ''
     const isRead = request.method === 'GET' || request.method === 'HEAD'
     if (!isRead) return false
-    if (path === '/') {
-      const location = this.#options.webAddress ?? '/api/docs/'
-      response.writeHead(302, { location, 'cache-control': 'no-store' }).end()
-    } else if (path === '/health') {
+    if (path === '/health') {
       replyJson(response, { status: 'ok', simulator: 'alb' })
     } else if (path === '/api/openapi.json') {
       replyJson(response, await this.#readOpenApi())
     } else if (path === '/api/docs' || path.startsWith('/api/docs/')) {
       this.#referencePage ??= buildReferencePage()
       ;(await this.#referencePage).routing(request, response)
+    } else if (this.#webServer !== undefined && !path.startsWith('/api/')) {
+      await this.#pass(request, response, { targets: this.#webServer, group: 'web' })
+    } else if (typeof this.#options.web === 'function' && !path.startsWith('/api/')) {
+      await this.#options.web(request, response)
+    } else if (path === '/' && this.#options.web === undefined) {
+      response.writeHead(302, { location: '/api/docs/', 'cache-control': 'no-store' }).end()
     } else {
       return false
     }
@@ -182,9 +199,16 @@ class Balancer {
       replyProblem(response, 'SERVICE_UNAVAILABLE', { 'x-served-by': route.group })
       return
     }
+    await this.#pass(request, response, { targets, group: route.group })
+  }
+
+  async #pass(
+    request: IncomingMessage,
+    response: ServerResponse,
+    to: { targets: TargetGroup; group: string },
+  ): Promise<void> {
     const { idleTimeoutMs } = this.#options
-    const port = portOf(this.server)
-    await forward({ request, response, targets, group: route.group, port, idleTimeoutMs })
+    await forward({ request, response, ...to, port: portOf(this.server), idleTimeoutMs })
   }
 
   async #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): Promise<void> {
