@@ -46,6 +46,8 @@ export class Database implements Queryable {
       lock_timeout: lockTimeoutMs,
       idle_in_transaction_session_timeout: idleInTransactionTimeoutMs,
       types: { getTypeParser: typeParser },
+      // For inOneTrip: what a transaction sends at once goes out at once.
+      pipeline: true,
     })
     // Without a listener an idle connection that breaks would end the process.
     this.pool.on('error', error => options.onIdleError?.(error))

@@ -32,6 +32,21 @@ export async function inTransaction<Result>(
   }
 }
 
+/**
+ * Waits for statements that were sent to one transaction at once, so that they share a trip to
+ * Postgres, which answers in the order they were sent. All of them are waited for, whatever fails:
+ * the connection is not free before. Then the first failure in their order is thrown; those after
+ * it only say that the transaction is aborted.
+ */
+export async function inOneTrip<Works extends readonly Promise<unknown>[]>(
+  ...works: Works
+): Promise<{ -readonly [Place in keyof Works]: Awaited<Works[Place]> }> {
+  // As many as the caller has written down.
+  await Promise.allSettled(works)
+  // The same.
+  return Promise.all(works)
+}
+
 async function attemptTransaction<Result>(
   database: Database,
   work: (tx: Transaction) => Promise<Result>,

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { sql } from '../src/sql.ts'
 import { createTestDatabase } from '../src/testing.ts'
-import { inTransaction, sqlStateOf } from '../src/transaction.ts'
+import { inOneTrip, inTransaction, sqlStateOf } from '../src/transaction.ts'
 
 async function setup(t: { teardown(work: () => unknown): void }) {
   const { database } = await createTestDatabase(t)
@@ -130,4 +130,60 @@ t.test('a connection that breaks between two statements fails its transaction on
 
   await t.rejects(transaction)
   t.same(await read(), [0, 0])
+})
+
+t.test('statements that share a trip run in their order, and each gets its own answer', async t => {
+  const { database, read } = await setup(t)
+  const add = (value: number) => sql`
+    UPDATE counters SET value = value * 10 + ${value} WHERE name = 'a' RETURNING value`
+
+  const answers = await inTransaction(database, tx =>
+    inOneTrip(
+      tx.query<{ value: number }>(add(1)),
+      tx.query<{ value: number }>(add(2)),
+      tx.query<{ value: number }>(add(3)),
+    ),
+  )
+
+  t.same(
+    answers.map(({ rows }) => rows[0]?.value),
+    [1, 12, 123],
+  )
+  t.same(await read(), [123, 0])
+})
+
+t.test('of statements that share a trip the first failure is told, and nothing stays', async t => {
+  const { database, read } = await setup(t)
+
+  const failing = inTransaction(database, tx =>
+    inOneTrip(
+      tx.query(sql`UPDATE counters SET value = 7`),
+      tx.query(sql`INSERT INTO counters VALUES ('a', 1)`),
+      tx.query(sql`UPDATE counters SET value = 8`),
+    ),
+  )
+
+  await t.rejects(failing, { code: '23505' })
+  t.same(await read(), [0, 0])
+})
+
+t.test('a deadlock in a shared trip is tried again from the start', async t => {
+  const { database, read } = await setup(t)
+  const bothHoldOne = Promise.withResolvers<void>()
+  let holding = 0
+  const cross = (first: string, second: string) =>
+    inTransaction(database, async tx => {
+      await tx.query(sql`UPDATE counters SET value = value + 1 WHERE name = ${first}`)
+      holding += 1
+      if (holding === 2) bothHoldOne.resolve()
+      await bothHoldOne.promise
+      await inOneTrip(
+        tx.query(sql`UPDATE counters SET value = value + 1 WHERE name = ${second}`),
+        tx.query(sql`SELECT 1`),
+      )
+    })
+
+  await Promise.all([cross('a', 'b'), cross('b', 'a')])
+
+  t.same(await read(), [2, 2])
 })

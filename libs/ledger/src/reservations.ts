@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { newId, type ReservationId, type UserId } from '@funmagic/contract/ids'
 import { AppError } from '@funmagic/contract/problem'
 import type { Queryable } from '@funmagic/database/client'
-import { prepared, sql } from '@funmagic/database/sql'
+import { prepared, sql, type Sql } from '@funmagic/database/sql'
 import type { Transaction } from '@funmagic/database/transaction'
 import { balanceOf, type Balance } from './accounts.ts'
 import { assertCredits, reservationCreditsMax } from './credits.ts'
@@ -14,7 +14,8 @@ export interface NewReservation {
   /** The task that the credits are set aside for; one task has one reservation (M5). */
   readonly referenceId: string
   readonly amount: number
-  readonly deadlineAt: Date
+  /** An expression is one of the clock of Postgres. */
+  readonly deadlineAt: Date | Sql
   readonly description?: string | undefined
 }
 

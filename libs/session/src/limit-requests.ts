@@ -36,9 +36,8 @@ export const registerRateLimits = plugin(
 
     const limitUser = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
       if (request.user === null) return
-      for (const category of categoriesOf(request, 'user')) {
-        admit(request, reply, await limits.checkUser(category, request.user.id))
-      }
+      const verdicts = await limits.checkUser(categoriesOf(request, 'user'), request.user.id)
+      for (const verdict of verdicts) admit(request, reply, verdict)
     }
     // A route's own hooks run after those of its scope, so after requireUser wherever that is.
     app.addHook('onRoute', route => {

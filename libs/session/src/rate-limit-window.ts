@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Redis } from './cache-link.ts'
 
 /** What a limit said about one request. */
@@ -15,36 +16,70 @@ const windowSeconds = 60
 // passed since the end of its second, so no 60 seconds ever hold more than the limit; fixed
 // windows, which @fastify/rate-limit and rate-limiter-flexible count in, let twice the limit pass
 // around their edge, and a token bucket does so after a rest. At most 61 small fields per key.
-const takeFromWindow = `
+const takeFromWindows = `
 local second = tonumber(redis.call('TIME')[1])
-local max, window = tonumber(ARGV[1]), tonumber(ARGV[2])
-local counts = redis.call('HGETALL', KEYS[1])
-local used, oldest = 0, second
-for i = 1, #counts, 2 do
-  local at = tonumber(counts[i])
-  if at < second - window then
-    redis.call('HDEL', KEYS[1], counts[i])
-  else
-    used = used + tonumber(counts[i + 1])
-    oldest = math.min(oldest, at)
+local window = tonumber(ARGV[1])
+local function take(key, max)
+  local counts = redis.call('HGETALL', key)
+  local used, oldest = 0, second
+  for i = 1, #counts, 2 do
+    local at = tonumber(counts[i])
+    if at < second - window then
+      redis.call('HDEL', key, counts[i])
+    else
+      used = used + tonumber(counts[i + 1])
+      oldest = math.min(oldest, at)
+    end
   end
+  local allowed = 0
+  if used < max then
+    allowed = 1
+    used = used + 1
+    redis.call('HINCRBY', key, second, 1)
+    redis.call('EXPIRE', key, window + 1)
+  end
+  return {allowed, used, oldest + window + 1 - second}
 end
-local allowed = 0
-if used < max then
-  allowed = 1
-  used = used + 1
-  redis.call('HINCRBY', KEYS[1], second, 1)
-  redis.call('EXPIRE', KEYS[1], window + 1)
+local verdicts = {}
+for i, key in ipairs(KEYS) do
+  verdicts[i] = take(key, tonumber(ARGV[i + 1]))
+  if verdicts[i][1] == 0 then break end
 end
-return {allowed, used, oldest + window + 1 - second}`
+return verdicts`
+const scriptSha = createHash('sha1').update(takeFromWindows).digest('hex')
 
-/** Counts one request if the last minute has room for it; a refused one is not counted. */
-export async function takeShared(redis: Redis, key: string, limit: number): Promise<Verdict> {
-  const answer = await redis.eval(takeFromWindow, 1, key, limit, windowSeconds)
-  // The script returns three integers; the cast is the parse boundary.
-  const [allowed, used, resetSeconds] = answer as [number, number, number]
-  const remaining = Math.max(0, limit - used)
-  return { isAllowed: allowed === 1, limit, remaining, resetSeconds }
+export interface Window {
+  readonly key: string
+  readonly limit: number
+}
+
+/**
+ * Counts one request in each window whose last minute has room for it, up to the first that has
+ * none: a refused one is not counted there, nor in those after it.
+ */
+export async function takeShared(redis: Redis, windows: readonly Window[]): Promise<Verdict[]> {
+  const values = [
+    ...windows.map(({ key }) => key),
+    windowSeconds,
+    ...windows.map(({ limit }) => limit),
+  ]
+  const answer = await evaluate(redis, windows.length, values)
+  // The script returns three integers for each; the cast is the parse boundary.
+  return (answer as [number, number, number][]).map(([allowed, used, resetSeconds], place) => {
+    const limit = windows[place]?.limit ?? 0
+    return { isAllowed: allowed === 1, limit, remaining: Math.max(0, limit - used), resetSeconds }
+  })
+}
+
+/** By the name of the script, which Redis knows from the first time on, until it starts anew. */
+async function evaluate(redis: Redis, keys: number, values: (string | number)[]): Promise<unknown> {
+  try {
+    return await redis.evalsha(scriptSha, keys, ...values)
+  } catch (error) {
+    const isUnknown = error instanceof Error && error.message.startsWith('NOSCRIPT')
+    if (!isUnknown) throw new Error('the request could not be counted', { cause: error })
+    return redis.eval(takeFromWindows, keys, ...values)
+  }
 }
 
 interface LocalWindow {
@@ -58,9 +93,9 @@ const localKeysMax = 10_000
  * The limiter of one process for while Redis is away. It is the stricter one: half the limit in
  * each fixed window, so the process lets no more than the limit pass in any 60 seconds.
  */
-export function createLocalWindows(): (key: string, limit: number) => Verdict {
+export function createLocalWindows(): (window: Window) => Verdict {
   const windows = new Map<string, LocalWindow>()
-  return (key, limit) => {
+  return ({ key, limit }) => {
     const nowMs = performance.now()
     const halfLimit = Math.max(1, Math.floor(limit / 2))
     let window = windows.get(key)

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { isIPv6 } from 'node:net'
 import Value from 'typebox/value'
 import type { UserId } from '@funmagic/contract/ids'
@@ -10,7 +11,7 @@ import type { Queryable } from '@funmagic/database/client'
 import { sql } from '@funmagic/database/sql'
 import { linkCache, type CacheLink, type Redis } from './cache-link.ts'
 import { rateLimitSettingsKey as settingsKey } from './rate-limit-settings.ts'
-import { createLocalWindows, takeShared, type Verdict } from './rate-limit-window.ts'
+import { createLocalWindows, takeShared, type Verdict, type Window } from './rate-limit-window.ts'
 
 export type { Verdict } from './rate-limit-window.ts'
 
@@ -37,7 +38,8 @@ export interface Tier {
 /** The limits of requirement S9. A store that is away makes them stricter, never open. */
 export interface RateLimits {
   checkAddress(category: RateLimitCategory, ip: string): Promise<Verdict>
-  checkUser(category: RateLimitCategory, userId: UserId): Promise<Verdict>
+  /** Of each category, in their order, up to the first that refuses. */
+  checkUser(categories: readonly RateLimitCategory[], userId: UserId): Promise<Verdict[]>
   /** By what the user has bought in all; the lowest one while that cannot be read. */
   tierOf(userId: UserId): Promise<Tier>
 }
@@ -51,22 +53,28 @@ export function createRateLimits(deps: RateLimitDeps): RateLimits {
   const readSettings = rememberSettings(deps, link)
   const takeLocal = createLocalWindows()
 
-  async function take(key: string, limit: number): Promise<Verdict> {
-    const shared = await link.attempt(redis => takeShared(redis, key, limit))
-    return shared ?? takeLocal(key, limit)
+  async function take(windows: readonly Window[]): Promise<Verdict[]> {
+    const shared = await link.attempt(redis => takeShared(redis, windows))
+    return shared ?? windows.map(takeLocal)
   }
 
   return {
     checkAddress: async (category, ip) => {
       const { limits } = await readSettings()
       const limit = limits[category].max * profileFactors[deps.profile]
-      return take(`rate_limit:${networkOf(ip)}:${category}`, limit)
+      const [verdict] = await take([{ key: `rate_limit:${networkOf(ip)}:${category}`, limit }])
+      assert(verdict !== undefined, 'one window has one verdict')
+      return verdict
     },
-    checkUser: async (category, userId) => {
+    checkUser: async (categories, userId) => {
       const settings = await readSettings()
       const { multiplier } = tierAt(settings, await readPurchased(deps, link, userId))
-      const base = settings.limits[category].max * profileFactors[deps.profile]
-      return take(`rate_limit:${userId}:${category}`, Math.max(1, Math.floor(base * multiplier)))
+      const windows = categories.map(category => {
+        const base = settings.limits[category].max * profileFactors[deps.profile]
+        const limit = Math.max(1, Math.floor(base * multiplier))
+        return { key: `rate_limit:${userId}:${category}`, limit }
+      })
+      return take(windows)
     },
     tierOf: async userId => tierAt(await readSettings(), await readPurchased(deps, link, userId)),
   }

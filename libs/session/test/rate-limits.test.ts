@@ -87,7 +87,7 @@ t.test('credits bought multiply the limits of a user', async t => {
 
   for (const [purchased, limit] of expected) {
     const { limits } = setup(t, { lifetimePurchasedOf: async () => purchased })
-    t.match(await limits.checkUser('userApi', newId()), { limit }, `${purchased} bought`)
+    t.match(await limits.checkUser(['userApi'], newId()), [{ limit }], `${purchased} bought`)
   }
 })
 
@@ -97,8 +97,8 @@ t.test('the tier of a user is read once in five minutes', async t => {
   const { limits, redis } = setup(t, { lifetimePurchasedOf })
   const userId = newId()
 
-  await limits.checkUser('userApi', userId)
-  await limits.checkUser('taskCreation', userId)
+  await limits.checkUser(['userApi'], userId)
+  await limits.checkUser(['taskCreation'], userId)
 
   t.same(asked, [userId])
   t.ok((await redis.ttl(`rate_limit_tier:${userId}`)) > 290)
@@ -149,7 +149,7 @@ t.test('without Postgres the limits last known hold', async t => {
   const lifetimePurchasedOf = () => Promise.reject(new Error('away'))
   const { limits } = setup(t, { database: away, lifetimePurchasedOf })
 
-  t.match(await limits.checkUser('userApi', newId()), { isAllowed: true, limit: 60 })
+  t.match(await limits.checkUser(['userApi'], newId()), [{ isAllowed: true, limit: 60 }])
 })
 
 t.test('an IPv6 network counts as one address', async t => {

@@ -1,7 +1,7 @@
 import { newId, type TaskId } from '@funmagic/contract/ids'
 import type { ProviderType } from '@funmagic/contract/tool'
 import type { Queryable } from '@funmagic/database/client'
-import { sql } from '@funmagic/database/sql'
+import { prepared, sql } from '@funmagic/database/sql'
 import type { Claim } from './lifecycle.ts'
 
 export interface OpenCall {
@@ -35,14 +35,16 @@ export async function recordSubmitting(
   database: Queryable,
   call: Claim & NewCall,
 ): Promise<string | undefined> {
-  const { rows } = await database.query<{ id: string }>(sql`
+  const { rows } = await database.query<{ id: string }>(
+    prepared(sql`
     INSERT INTO provider_calls (id, task_id, step_id, attempt, provider, provider_id, model,
       cost_micro_usd)
     SELECT ${newId()}, id, ${call.stepId}, attempt, ${call.provider}::provider_type,
       ${call.providerId}::uuid, ${call.model}, ${call.costMicroUsd ?? 0}
     FROM tasks WHERE id = ${call.taskId} AND attempt = ${call.attempt} AND status = 'processing'
     RETURNING id
-  `)
+  `),
+  )
   return rows[0]?.id
 }
 
@@ -52,11 +54,13 @@ export async function recordSubmitted(
   call: { callId: string; providerRequestId: string; handle?: object | undefined },
 ): Promise<void> {
   const handle = call.handle === undefined ? null : JSON.stringify(call.handle)
-  await database.query(sql`
+  await database.query(
+    prepared(sql`
     UPDATE provider_calls SET state = 'submitted', updated_at = now(),
       provider_request_id = ${call.providerRequestId}, handle = ${handle}::jsonb
     WHERE id = ${call.callId} AND state = 'submitting'
-  `)
+  `),
+  )
 }
 
 /**
@@ -67,11 +71,13 @@ export async function recordOutcome(
   database: Queryable,
   outcome: { callId: string; state: 'succeeded' | 'failed'; errorKind?: string | undefined },
 ): Promise<void> {
-  await database.query(sql`
+  await database.query(
+    prepared(sql`
     UPDATE provider_calls SET state = ${outcome.state}::provider_call_state, updated_at = now(),
       error_kind = ${outcome.errorKind ?? null}
     WHERE id = ${outcome.callId} AND state IN ('submitting', 'submitted')
-  `)
+  `),
+  )
 }
 
 /**
@@ -117,7 +123,8 @@ export async function findOpenCall(
   database: Queryable,
   step: { taskId: TaskId; stepId: string },
 ): Promise<OpenCall | undefined> {
-  const { rows } = await database.query<OpenCall>(sql`
+  const { rows } = await database.query<OpenCall>(
+    prepared(sql`
     SELECT id, attempt, provider, provider_id AS "providerId", model, state,
       provider_request_id AS "providerRequestId",
       handle, created_at AS "createdAt"
@@ -125,7 +132,8 @@ export async function findOpenCall(
     WHERE task_id = ${step.taskId} AND step_id = ${step.stepId}
       AND state IN ('submitting', 'submitted')
     ORDER BY attempt DESC LIMIT 1
-  `)
+  `),
+  )
   return rows[0]
 }
 
@@ -143,10 +151,12 @@ export async function findPastCalls(
   database: Queryable,
   step: { taskId: TaskId; stepId: string },
 ): Promise<PastCall[]> {
-  const { rows } = await database.query<PastCall>(sql`
+  const { rows } = await database.query<PastCall>(
+    prepared(sql`
     SELECT provider_id AS "providerId", model, error_kind AS "errorKind" FROM provider_calls
     WHERE task_id = ${step.taskId} AND step_id = ${step.stepId} AND state = 'failed'
     ORDER BY attempt LIMIT ${pastCallsMax}
-  `)
+  `),
+  )
   return rows
 }

@@ -1,6 +1,6 @@
 import type { TaskId } from '@funmagic/contract/ids'
 import type { Queryable } from '@funmagic/database/client'
-import { sql } from '@funmagic/database/sql'
+import { prepared, sql } from '@funmagic/database/sql'
 import type { Transaction } from '@funmagic/database/transaction'
 import { finishTasks, type FinishedTask } from './finish.ts'
 import { wakeMoved } from './task-rows.ts'
@@ -17,19 +17,23 @@ const isWaiting = sql`waits_for_parent AND status = 'pending'`
 const depthMax = 20
 
 /**
- * Wakes the children that waited for the task, in the transaction that completes it. Their time
- * counts from here; their deadline before was that of the parent and this time together.
+ * Wakes the children that waited for the task, in the transaction that completes it; nothing when
+ * it is not completed. Their time counts from here; their deadline before was that of the parent
+ * and this time together.
  */
 export async function releaseChildren(tx: Transaction, parentId: TaskId): Promise<void> {
-  await tx.query(sql`
+  await tx.query(
+    prepared(sql`
     WITH moved AS (
       UPDATE tasks SET waits_for_parent = false, ready_at = now(),
         deadline_at = least(deadline_at, now() + timeout_ms * interval '1 millisecond')
       WHERE parent_task_id = ${parentId} AND ${isWaiting}
+        AND (SELECT status = 'completed' FROM tasks parent WHERE parent.id = ${parentId})
       RETURNING *
     )
     ${wakeMoved(0)}
-  `)
+  `),
+  )
 }
 
 /** Cancels whatever waits for the task, in the transaction that ends it without a result. */

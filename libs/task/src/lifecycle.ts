@@ -2,7 +2,7 @@ import type { TaskId, UserId } from '@funmagic/contract/ids'
 import type { TaskInput } from '@funmagic/contract/task'
 import type { Queryable } from '@funmagic/database/client'
 import { prepared, sql, type Sql } from '@funmagic/database/sql'
-import type { Transaction } from '@funmagic/database/transaction'
+import { inOneTrip, type Transaction } from '@funmagic/database/transaction'
 import { cancelChildren, releaseChildren } from './chain.ts'
 import { finishTasks, type Finish, type FinishedTask, type ProviderRecord } from './finish.ts'
 import { moveStep, taskColumns, toTask, wakeMoved, type TaskRow } from './task-rows.ts'
@@ -66,10 +66,12 @@ export async function renewLease(
   database: Queryable,
   claim: Claim & { leaseMs: number },
 ): Promise<boolean> {
-  const { rowCount } = await database.query(sql`
+  const { rowCount } = await database.query(
+    prepared(sql`
     UPDATE tasks SET lease_until = now() + ${claim.leaseMs} * interval '1 millisecond'
     WHERE ${isClaimedBy(claim)}
-  `)
+  `),
+  )
   return rowCount === 1
 }
 
@@ -78,10 +80,12 @@ export async function reportProgress(
   database: Queryable,
   claim: Claim & { progress: number },
 ): Promise<boolean> {
-  const { rowCount } = await database.query(sql`
+  const { rowCount } = await database.query(
+    prepared(sql`
     UPDATE tasks SET progress = greatest(progress, ${claim.progress}::smallint)
     WHERE ${isClaimedBy(claim)}
-  `)
+  `),
+  )
   return rowCount === 1
 }
 
@@ -93,12 +97,12 @@ export async function completeTask(
   tx: Transaction,
   completion: Claim & { output: TaskOutput; provider?: ProviderRecord | undefined },
 ): Promise<FinishedTask | undefined> {
-  const [task] = await finishTasks(tx, {
+  const finish = {
     set: sql`status = 'completed', progress = 100`,
     where: isClaimedBy(completion),
     payload: { output: completion.output, provider: completion.provider },
-  })
-  if (task !== undefined) await releaseChildren(tx, task.taskId)
+  }
+  const [[task]] = await inOneTrip(finishTasks(tx, finish), releaseChildren(tx, completion.taskId))
   return task
 }
 
@@ -166,7 +170,8 @@ export async function handBack(
   database: Queryable,
   { delayMs, counts, ...claim }: HandBack,
 ): Promise<{ retries: number; rateLimitAttempts: number } | undefined> {
-  const { rows } = await database.query<{ retries: number; rateLimitAttempts: number }>(sql`
+  const { rows } = await database.query<{ retries: number; rateLimitAttempts: number }>(
+    prepared(sql`
     WITH moved AS (
       UPDATE tasks SET status = 'pending', lease_until = NULL, virtual_start = NULL,
         ready_at = now() + ${delayMs} * interval '1 millisecond',
@@ -176,7 +181,8 @@ export async function handBack(
       RETURNING *
     ), step AS (${moveStep}), wake_up AS (${wakeMoved(delayMs)})
     SELECT retries, rate_limit_attempts AS "rateLimitAttempts" FROM moved
-  `)
+  `),
+  )
   return rows[0]
 }
 

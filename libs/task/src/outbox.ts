@@ -1,7 +1,7 @@
 import type { TaskId, UserId } from '@funmagic/contract/ids'
 import type { TaskJob } from '@funmagic/contract/task'
 import type { Database, Queryable } from '@funmagic/database/client'
-import { sql } from '@funmagic/database/sql'
+import { prepared, sql } from '@funmagic/database/sql'
 import { inTransaction, type Transaction } from '@funmagic/database/transaction'
 import { flowOf, planStarts, priorityOf, renumberFrom } from './fairness.ts'
 import { wakeMoved } from './task-rows.ts'
@@ -30,16 +30,15 @@ export async function relayOutbox(
   options: { batchSize: number; renumberFrom?: number | undefined },
 ): Promise<number> {
   return inTransaction(database, async tx => {
-    if (!(await takeTurn(tx))) return 0
-    const virtualTime = await readVirtualTime(tx)
+    const rows = await takeDue(tx, options.batchSize)
+    if (rows.length === 0) return 0
+    const tasks = await readPending(tx, rows)
+    const virtualTime = tasks[0]?.virtualTime ?? 0
     if (virtualTime >= (options.renumberFrom ?? renumberFrom)) {
       await renumber(tx, virtualTime)
       return 0
     }
-    const rows = await lockDue(tx, options.batchSize)
-    if (rows.length === 0) return 0
-    const tasks = await readPending(tx, rows)
-    const starts = await placeTasks(tx, tasks, virtualTime)
+    const starts = placeTasks(tasks, virtualTime)
     const byId = new Map(tasks.map(task => [task.taskId, task]))
     const wakeUps = rows.flatMap(({ payload }) => {
       const task = byId.get(payload.taskId)
@@ -51,21 +50,28 @@ export async function relayOutbox(
   })
 }
 
-async function takeTurn(tx: Transaction): Promise<boolean> {
-  const { rows } = await tx.query<{ taken: boolean }>(
-    sql`SELECT pg_try_advisory_xact_lock(hashtextextended(${relayLock}, 0)) AS taken`,
+interface OutboxRow {
+  readonly id: number
+  readonly payload: TaskJob & { readonly attempt: number }
+}
+
+/** What is due, for whoever's turn it is; nothing for another. */
+async function takeDue(tx: Transaction, batchSize: number): Promise<OutboxRow[]> {
+  const { rows } = await tx.query<OutboxRow>(
+    prepared(sql`
+    WITH turn AS MATERIALIZED (
+      SELECT pg_try_advisory_xact_lock(hashtextextended(${relayLock}, 0)) AS is_ours
+    )
+    SELECT id, payload FROM outbox
+    WHERE (SELECT is_ours FROM turn) AND topic = 'task' AND sent_at IS NULL
+      AND available_at <= now()
+    ORDER BY available_at, id LIMIT ${batchSize} FOR UPDATE OF outbox SKIP LOCKED
+  `),
   )
-  return rows[0]?.taken ?? false
+  return rows
 }
 
 const isQueued = sql`status = 'pending' AND virtual_start IS NOT NULL`
-
-async function readVirtualTime(tx: Transaction): Promise<number> {
-  const { rows } = await tx.query<{ virtualTime: number }>(sql`
-    SELECT coalesce(min(virtual_start), 0)::int8 AS "virtualTime" FROM tasks WHERE ${isQueued}
-  `)
-  return rows[0]?.virtualTime ?? 0
-}
 
 /**
  * Priorities have an end, and a queue that is never empty for a million rounds would reach it: all
@@ -84,72 +90,62 @@ async function renumber(tx: Transaction, virtualTime: number): Promise<void> {
   `)
 }
 
-interface OutboxRow {
-  readonly id: number
-  readonly payload: TaskJob & { readonly attempt: number }
-}
-
-async function lockDue(tx: Transaction, batchSize: number): Promise<OutboxRow[]> {
-  const { rows } = await tx.query<OutboxRow>(sql`
-    SELECT id, payload FROM outbox
-    WHERE topic = 'task' AND sent_at IS NULL AND available_at <= now()
-    ORDER BY available_at, id LIMIT ${batchSize} FOR UPDATE SKIP LOCKED
-  `)
-  return rows
-}
-
 interface PendingTask {
   readonly taskId: TaskId
   readonly userId: UserId
   readonly isReturn: boolean
   readonly virtualStart: number | null
+  /** The greatest start that waits of its flow, for a task that has none yet. */
+  readonly lastStart: number | null
+  /** Of the whole queue. */
+  readonly virtualTime: number
 }
 
-/** In the order of the wake-ups. A task that has moved on needs none: it has another, or no use. */
+/**
+ * In the order of the wake-ups. A task that has moved on needs none: it has another, or no use. It
+ * is a statement of its own, because only one that begins when the turn is taken sees all the
+ * starts that were given before.
+ */
 async function readPending(tx: Transaction, due: readonly OutboxRow[]): Promise<PendingTask[]> {
   const taskIds = [...new Set(due.map(({ payload }) => payload.taskId))]
-  const { rows } = await tx.query<PendingTask>(sql`
-    SELECT id AS "taskId", user_id AS "userId", attempt > 0 AS "isReturn",
-      virtual_start AS "virtualStart"
-    FROM unnest(${taskIds}::uuid[]) WITH ORDINALITY AS due (task_id, place)
-    JOIN tasks ON tasks.id = due.task_id
-    WHERE status = 'pending' AND NOT waits_for_parent
+  const { rows } = await tx.query<PendingTask>(
+    prepared(sql`
+    WITH pending AS (
+      SELECT place, id, user_id, attempt > 0 AS is_return, virtual_start
+      FROM unnest(${taskIds}::uuid[]) WITH ORDINALITY AS due (task_id, place)
+      JOIN tasks ON tasks.id = due.task_id
+      WHERE status = 'pending' AND NOT waits_for_parent
+    ), flows AS (
+      SELECT user_id, is_return,
+        (SELECT max(virtual_start) FROM tasks
+         WHERE user_id = flow.user_id AND (attempt > 0) = flow.is_return AND ${isQueued}) AS last
+      FROM (SELECT DISTINCT user_id, is_return FROM pending WHERE virtual_start IS NULL) flow
+    )
+    SELECT id AS "taskId", user_id AS "userId", is_return AS "isReturn",
+      virtual_start AS "virtualStart", last AS "lastStart",
+      (SELECT coalesce(min(virtual_start), 0)::int8 FROM tasks WHERE ${isQueued}) AS "virtualTime"
+    FROM pending LEFT JOIN flows USING (user_id, is_return)
     ORDER BY place
-  `)
+  `),
+  )
   return rows
 }
 
 /** The starts of the tasks: the one that a task has, or its place behind those of its user. */
-async function placeTasks(
-  tx: Transaction,
+function placeTasks(
   tasks: readonly PendingTask[],
   virtualTime: number,
-): Promise<ReadonlyMap<TaskId, number>> {
+): ReadonlyMap<TaskId, number> {
   const starts = new Map<TaskId, number>()
-  for (const { taskId, virtualStart } of tasks) {
-    if (virtualStart !== null) starts.set(taskId, virtualStart)
+  const lastStarts = new Map<string, number>()
+  for (const task of tasks) {
+    if (task.virtualStart !== null) starts.set(task.taskId, task.virtualStart)
+    if (task.lastStart !== null) lastStarts.set(flowOf(task), task.lastStart)
   }
   const newcomers = tasks.filter(({ virtualStart }) => virtualStart === null)
-  const state = { virtualTime, lastStarts: await readLastStarts(tx, newcomers) }
-  const planned = planStarts(state, newcomers.map(flowOf))
+  const planned = planStarts({ virtualTime, lastStarts }, newcomers.map(flowOf))
   for (const [place, { taskId }] of newcomers.entries()) starts.set(taskId, planned[place] ?? 0)
   return starts
-}
-
-async function readLastStarts(
-  tx: Transaction,
-  tasks: readonly PendingTask[],
-): Promise<ReadonlyMap<string, number>> {
-  const flows = [...new Map(tasks.map(task => [flowOf(task), task])).values()]
-  if (flows.length === 0) return new Map()
-  const { rows } = await tx.query<{ userId: UserId; isReturn: boolean; last: number | null }>(sql`
-    SELECT flow.user_id AS "userId", flow.is_return AS "isReturn",
-      (SELECT max(virtual_start) FROM tasks
-       WHERE user_id = flow.user_id AND (attempt > 0) = flow.is_return AND ${isQueued}) AS last
-    FROM unnest(${flows.map(flow => flow.userId)}::uuid[],
-      ${flows.map(flow => flow.isReturn)}::boolean[]) AS flow (user_id, is_return)
-  `)
-  return new Map(rows.flatMap(row => (row.last === null ? [] : [[flowOf(row), row.last]])))
 }
 
 /**
@@ -175,20 +171,22 @@ async function markSent(
   sent: readonly OutboxRow[],
   starts: ReadonlyMap<TaskId, number>,
 ): Promise<void> {
-  await tx.query(sql`
-    UPDATE outbox SET sent_at = clock_timestamp() WHERE id = ANY (${sent.map(({ id }) => id)})
-  `)
-  await tx.query(sql`
-    WITH placed AS (
+  await tx.query(
+    prepared(sql`
+    WITH sent AS (
+      UPDATE outbox SET sent_at = clock_timestamp()
+      WHERE id = ANY (${sent.map(({ id }) => id)}::int8[])
+    ), placed AS (
       SELECT id, start
       FROM unnest(${[...starts.keys()]}::uuid[], ${[...starts.values()]}::int8[])
-        AS sent (task_id, start)
-      JOIN tasks ON tasks.id = sent.task_id
+        AS given (task_id, start)
+      JOIN tasks ON tasks.id = given.task_id
       WHERE status = 'pending' FOR NO KEY UPDATE OF tasks SKIP LOCKED
     )
     UPDATE tasks SET dispatched_at = clock_timestamp(), virtual_start = placed.start
     FROM placed WHERE tasks.id = placed.id
-  `)
+  `),
+  )
 }
 
 /**

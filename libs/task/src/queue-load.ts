@@ -1,6 +1,6 @@
 import type { UserId } from '@funmagic/contract/ids'
 import type { Queryable } from '@funmagic/database/client'
-import { sql } from '@funmagic/database/sql'
+import { prepared, sql } from '@funmagic/database/sql'
 
 /** How much waits for a worker, and since when, as Postgres knows it. */
 export interface QueueLoad {
@@ -32,13 +32,15 @@ export async function countOpenOf(
   database: Queryable,
   options: { userId: UserId; countMax: number },
 ): Promise<number> {
-  const { rows } = await database.query<{ open: number }>(sql`
+  const { rows } = await database.query<{ open: number }>(
+    prepared(sql`
     SELECT count(*) AS open FROM (
       SELECT FROM tasks
       WHERE user_id = ${options.userId} AND status IN ('pending', 'processing')
       LIMIT ${options.countMax}
     ) open
-  `)
+  `),
+  )
   return rows[0]?.open ?? 0
 }
 

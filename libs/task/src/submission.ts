@@ -4,7 +4,7 @@ import { AppError } from '@funmagic/contract/problem'
 import type { TaskInput } from '@funmagic/contract/task'
 import type { ToolStep } from '@funmagic/contract/tool'
 import type { Queryable } from '@funmagic/database/client'
-import { prepared, sql } from '@funmagic/database/sql'
+import { prepared, sql, type Sql } from '@funmagic/database/sql'
 import type { Transaction } from '@funmagic/database/transaction'
 import { taskColumns, toTask, wakeMoved, type Task, type TaskRow } from './task-rows.ts'
 
@@ -28,7 +28,8 @@ export interface NewTask {
 /** What the caller sets credits aside for: the reservation lives exactly as long as the task. */
 export interface Hold {
   readonly taskId: TaskId
-  readonly deadlineAt: Date
+  /** In whole milliseconds, like the columns it goes to; an expression is the same all through. */
+  readonly deadlineAt: Date | Sql
 }
 
 export interface Submission {
@@ -61,10 +62,8 @@ export async function recordTask(
   return { kind: 'recorded', task: await insertTask(tx, task, { ...hold, reservationId, waits }) }
 }
 
-interface Start {
+interface Start extends Pick<Hold, 'deadlineAt'> {
   readonly waits: boolean
-  /** In whole milliseconds, like the columns it goes to. */
-  readonly deadlineAt: Date
 }
 
 /**
@@ -74,18 +73,16 @@ interface Start {
 async function readStart(tx: Transaction, task: NewTask): Promise<Start> {
   const { parentTaskId, timeoutMs } = task
   const time = sql`${timeoutMs} * interval '1 millisecond'`
-  const alone = sql`
-    SELECT false AS waits, false AS "isLost",
-      (now() + ${time})::timestamptz(3) AS "deadlineAt"`
-  const behindParent = sql`
+  if (parentTaskId === undefined) {
+    return { waits: false, deadlineAt: sql`(now() + ${time})::timestamptz(3)` }
+  }
+  const { rows } = await tx.query<{ waits: boolean; deadlineAt: Date; isLost: boolean }>(sql`
     SELECT status IN ('pending', 'processing') AS waits,
       status IN ('failed', 'canceled') AS "isLost",
       (CASE WHEN status IN ('pending', 'processing') THEN greatest(deadline_at, now())
         ELSE now() END + ${time})::timestamptz(3) AS "deadlineAt"
-    FROM tasks WHERE id = ${parentTaskId} AND user_id = ${task.userId} FOR SHARE`
-  const { rows } = await tx.query<Start & { isLost: boolean }>(
-    parentTaskId === undefined ? alone : behindParent,
-  )
+    FROM tasks WHERE id = ${parentTaskId} AND user_id = ${task.userId} FOR SHARE
+  `)
   const [start] = rows
   if (!start) throw new AppError('NOT_FOUND', { details: { field: 'parentTaskId' } })
   if (start.isLost) throw new AppError('STEP_ORDER', { details: { field: 'parentTaskId' } })
@@ -101,7 +98,7 @@ interface SubmissionKey {
 /** Two submissions under one key at once: the second waits here and then finds the first. */
 async function lockKey(tx: Transaction, { userId, key }: SubmissionKey): Promise<void> {
   const name = `task-submission:${userId}:${key}`
-  await tx.query(sql`SELECT pg_advisory_xact_lock(hashtextextended(${name}, 0))`)
+  await tx.query(prepared(sql`SELECT pg_advisory_xact_lock(hashtextextended(${name}, 0))`))
 }
 
 /**
@@ -112,11 +109,13 @@ export async function findReplay(
   database: Queryable,
   submission: SubmissionKey,
 ): Promise<Task | undefined> {
-  const { rows } = await database.query<TaskRow & { requestHash: string; output: unknown }>(sql`
+  const { rows } = await database.query<TaskRow & { requestHash: string; output: unknown }>(
+    prepared(sql`
     SELECT ${taskColumns}, t.request_hash AS "requestHash", p.output
     FROM tasks t JOIN task_payloads p ON p.task_id = t.id
     WHERE t.user_id = ${submission.userId} AND t.idempotency_key = ${submission.key}
-  `)
+  `),
+  )
   if (!rows[0]) return undefined
   const { requestHash, output, ...row } = rows[0]
   if (requestHash !== submission.requestHash) throw new AppError('IDEMPOTENCY_MISMATCH')

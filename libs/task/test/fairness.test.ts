@@ -223,11 +223,11 @@ t.test('when the numbers run out everything is counted from 0, in the same order
   await relayAll()
   await database.query(sql`UPDATE tasks SET virtual_start = virtual_start + 1000`)
 
+  const other = { ...world, userId: await createUser(database) }
+  const { id } = await submitted(other)
   await relayAll({ renumberFrom: 500 })
   const range = sql`SELECT min(virtual_start) AS first, max(virtual_start) AS last FROM tasks`
   t.match(await rowsOf(database, range), [{ first: 0, last: 49 }])
-  const other = { ...world, userId: await createUser(database) }
-  const { id } = await submitted(other)
   await relayAll({ renumberFrom: 500 })
   gate.open.resolve()
   startWorker(1)

@@ -133,7 +133,7 @@ t.test('a refund lowers the tier in the next request (TR15)', async t => {
     profile: 'production',
     lifetimePurchasedOf: async id => (await balanceOf(database, id)).lifetimePurchased,
   })
-  const limit = async () => (await limits.checkUser('userApi', buyer.userId)).limit
+  const limit = async () => (await limits.checkUser(['userApi'], buyer.userId))[0]?.limit
   t.equal(await limit(), 60)
 
   stripe.pay(buyer.sessionId)

@@ -50,9 +50,12 @@ export function createAnnouncer(redis: Redis, events: Events): Announcer {
     completed: (task, settled) =>
       tell(task, async () => {
         const output = { assetIds: [...settled.assetIds] }
-        await publish(task, { type: 'step_completed', stepId: task.step.id, output })
-        await publish(task, { type: 'completed', output })
-        await pushBalance(task, settled)
+        // One trip to Redis, which keeps their order.
+        await Promise.all([
+          publish(task, { type: 'step_completed', stepId: task.step.id, output }),
+          publish(task, { type: 'completed', output }),
+          pushBalance(task, settled),
+        ])
       }),
     failed: (task, settled, code) =>
       tell(task, async () => {

@@ -85,6 +85,8 @@ export async function takeUpCall(
   attempt: Attempt,
 ): Promise<OpenCall | undefined> {
   const { task } = attempt
+  // Nobody had it before: there is nothing to look for.
+  if (task.attempt === 1) return undefined
   const open = await findOpenCall(deps.database, { taskId: task.id, stepId: task.step.id })
   if (open === undefined) return undefined
   const { id: callId, providerRequestId, model } = open

@@ -1,7 +1,7 @@
 import { insertOutputAsset, type StoredOutput } from '@funmagic/asset/ingest'
 import type { AssetId } from '@funmagic/contract/ids'
 import type { Database } from '@funmagic/database/client'
-import { inTransaction } from '@funmagic/database/transaction'
+import { inOneTrip, inTransaction } from '@funmagic/database/transaction'
 import type { Balance } from '@funmagic/ledger/accounts'
 import { confirm, release } from '@funmagic/ledger/reservations'
 import { failpoint } from '@funmagic/runtime/failpoints'
@@ -44,8 +44,10 @@ export async function settleCompleted(
     const task = await completeTask(tx, { ...claim, output: { assetIds }, provider })
     if (task === undefined) return undefined
     for (const output of outputs) await insertOutputAsset(tx, output, madeOf)
-    await recordOutcome(tx, { callId, state: 'succeeded' })
-    const balance = await confirm(tx, task.reservationId, task.creditsCost)
+    const [, balance] = await inOneTrip(
+      recordOutcome(tx, { callId, state: 'succeeded' }),
+      confirm(tx, task.reservationId, task.creditsCost),
+    )
     failpoint('worker.settling')
     return { task, assetIds, balance, dependents: [] }
   })

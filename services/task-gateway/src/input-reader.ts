@@ -9,7 +9,7 @@ import type { StepType, ToolStep } from '@funmagic/contract/tool'
 import type { Database } from '@funmagic/database/client'
 import { findCapability, requireHonoured } from '@funmagic/provider/capability'
 import type { Capability } from '@funmagic/provider/models'
-import { findProvider } from '@funmagic/provider/providers'
+import type { Provider } from '@funmagic/provider/providers'
 import type { Tool } from '@funmagic/task/catalog'
 import { isFinished } from '@funmagic/task/task-state'
 import type { Task } from '@funmagic/task/tasks'
@@ -23,6 +23,8 @@ export interface GivenInput {
   readonly userId: UserId
   readonly tool: Tool
   readonly step: ToolStep
+  /** Of the step's first model. */
+  readonly provider: Provider | undefined
   readonly parent: Task | undefined
   readonly input: TaskInput
 }
@@ -43,7 +45,7 @@ export interface TaskWork {
  * would reject or ignore.
  */
 export async function readInput(deps: InputDeps, given: GivenInput): Promise<TaskWork> {
-  const capability = await readCapability(deps.database, given.step)
+  const capability = readCapability(given)
   const asset = (await findNamed(deps, given)) ?? (await findInherited(deps, given, capability))
   const inheritsPicture = asset === undefined && willInherit(given, capability)
   const prompt = promptOf(given.tool, given.input)
@@ -78,8 +80,7 @@ function withoutUndefined(input: {
 }
 
 /** A step that nobody can run is an operator's fault, but the user must not pay to learn it. */
-async function readCapability(database: Database, step: ToolStep): Promise<Capability> {
-  const provider = await findProvider(database, step.providerId)
+function readCapability({ provider, step }: GivenInput): Capability {
   const capability = provider && findCapability(provider.type, step)
   if (capability !== undefined) return capability
   const suggestion = 'This step cannot be run at the moment. Choose another one.'

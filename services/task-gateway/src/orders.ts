@@ -4,6 +4,7 @@ import type { SubmitTask } from '@funmagic/contract/task'
 import type { ToolStep } from '@funmagic/contract/tool'
 import type { Database } from '@funmagic/database/client'
 import { stepInputOf } from '@funmagic/provider/capability'
+import { findProvider } from '@funmagic/provider/providers'
 import { findTool, readStep, requireStepOrder, type Tool } from '@funmagic/task/catalog'
 import type { NewTask } from '@funmagic/task/submission'
 import { findToolVersion } from '@funmagic/task/tool-versions'
@@ -49,8 +50,11 @@ export async function checkOrder(deps: OrderDeps, order: Order): Promise<Checked
   const step = readStep(tool, body.stepId)
   if (quote !== undefined && quote.stepId !== step.id) throw new AppError('QUOTE_MISMATCH')
   const parent = await requireStepOrder(deps.database, { userId, tool, step, parentTaskId })
-  const work = await readInput(deps, { userId, tool, step, parent, input: body.input })
-  await deps.availability.require(step, stepInputOf(work.input, work.inheritsPicture))
+  const provider = await findProvider(deps.database, step.providerId)
+  const given = { userId, tool, step, provider, parent, input: body.input }
+  const work = await readInput(deps, given)
+  const wanted = stepInputOf(work.input, work.inheritsPicture)
+  await deps.availability.require({ step, provider }, wanted)
   const creditsCost = quote?.creditsCost ?? step.cost
   const timeoutMs = timeoutMsOf(step, deps.timeouts)
   return {

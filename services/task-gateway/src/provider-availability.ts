@@ -24,13 +24,19 @@ export interface StepAvailability {
   readonly isDegraded: boolean
 }
 
+export interface AskedStep {
+  readonly step: ToolStep
+  /** Of its first model, as it was found a moment ago. */
+  readonly provider: Provider | undefined
+}
+
 export interface Availability {
   /**
    * Refuses a task before it is paid for while every model that could do it is out of reach: its
    * provider refuses our key, has been down for longer than a task should be kept waiting, or has
    * taken what may be spent there in a day. Throws PROVIDER_UNAVAILABLE (V-3, V-8, C7).
    */
-  require(step: ToolStep, input: StepInput): Promise<void>
+  require(asked: AskedStep, input: StepInput): Promise<void>
   /** The same for whoever looks at a tool; a few seconds old at most. */
   look(step: ToolStep): Promise<StepAvailability>
 }
@@ -55,10 +61,10 @@ export function createAvailability(deps: AvailabilityDeps): Availability {
   }
 
   return {
-    async require(step, input) {
+    async require({ step, provider: first }, input) {
       let retryAfterSeconds = Infinity
       for (const [place, { providerId, providerModel }] of modelsOf(step).entries()) {
-        const provider = await findProvider(deps.database, providerId)
+        const provider = place === 0 ? first : await findProvider(deps.database, providerId)
         if (provider === undefined) continue
         // The first was held against the request already.
         const wanted = { type: step.type, providerModel }

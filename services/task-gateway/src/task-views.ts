@@ -42,6 +42,11 @@ export function createTaskViews(deps: { database: Database; links: AssetLinks })
   }
 }
 
+/** A task that was recorded a moment ago: it has neither outputs nor children to look for. */
+export function toNewTaskView(task: Task): TaskView {
+  return toTaskView(task, [], [])
+}
+
 /** An output that its owner has deleted since is no longer among the assets. */
 function toTaskView(task: Task, assets: AssetView[], children: readonly ChildTask[]): TaskView {
   return {

@@ -1,6 +1,6 @@
 import { problems } from '@funmagic/contract/problem'
 import { SubmitTask, SubmittedTask, type TaskView } from '@funmagic/contract/task'
-import { inTransaction } from '@funmagic/database/transaction'
+import { inOneTrip, inTransaction } from '@funmagic/database/transaction'
 import { reserve } from '@funmagic/ledger/reservations'
 import { failpoint } from '@funmagic/runtime/failpoints'
 import type { RoutePlugin } from '@funmagic/runtime/http-server'
@@ -21,7 +21,7 @@ import type { Announcer } from '../announcer.ts'
 import type { Dispatcher } from '../dispatcher.ts'
 import type { Events } from '../events.ts'
 import { checkOrder, type Order, type OrderDeps } from '../orders.ts'
-import type { TaskViews } from '../task-views.ts'
+import { toNewTaskView, type TaskViews } from '../task-views.ts'
 import { readWait, type TaskWaits } from '../task-waits.ts'
 
 /** What lets a submission in, and what it sets going. */
@@ -66,8 +66,9 @@ export const submitTask: RoutePlugin<SubmitTaskDeps> = async (app, deps) => {
         deps.announcer.balanceChanged(user.id)
       }
       const task = await waitIfPreferred(deps.waits, submission.task, { request, reply })
+      const isNew = submission.kind === 'recorded' && task === submission.task
       reply.code(201)
-      return toReply(await deps.taskViews.viewOf(task, user))
+      return toReply(isNew ? toNewTaskView(task) : await deps.taskViews.viewOf(task, user))
     },
   )
 }
@@ -139,8 +140,8 @@ async function submitOnce(
     const setAside = async ({ taskId: referenceId, deadlineAt }: Hold) => {
       const amount = task.creditsCost
       const reservation = { userId, referenceId, amount, deadlineAt, description }
-      const reservationId = await reserve(tx, reservation)
-      await admission.requireTurn(tx, userId)
+      const turn = inOneTrip(reserve(tx, reservation), admission.requireTurn(tx, userId))
+      const [reservationId] = await turn
       return reservationId
     }
     const recorded = await recordTask(tx, { ...task, idempotency }, setAside)
