@@ -1,8 +1,12 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
 import { type Resource, TerraformWorkspace } from './terraform-workspace.ts'
 
 // The ECS switch (requirement I2): each environment as it is configured against the same one
 // without Fargate, resource by resource as Terraform plans them.
+const readme = readFileSync(join(import.meta.dirname, '../../terraform/README.md'), 'utf8')
+
 t.setTimeout(900_000)
 const workspace = await TerraformWorkspace.open()
 
@@ -11,7 +15,10 @@ if (typeof workspace === 'string') {
 } else {
   t.teardown(() => workspace[Symbol.asyncDispose]())
 
-  for (const environment of ['staging', 'production']) {
+  for (const [environment, column] of [
+    ['staging', 2],
+    ['production', 3],
+  ] as const) {
     t.test(`turning Fargate on changes nothing in network and data of ${environment}`, async t => {
       await workspace.init(`environments/${environment}`)
 
@@ -28,6 +35,9 @@ if (typeof workspace === 'string') {
         of.filter(({ type }) => type === 'aws_ecs_service').length
       t.equal(services(off), 0)
       t.equal(services(on), 6)
+      const alarms = on.filter(({ type }) => type === 'aws_cloudwatch_metric_alarm').length
+      const named = /^\| Alarms +\| .*: (\d+), (\d+), (\d+) /m.exec(readme)
+      t.equal(named?.[column], String(alarms), 'the cost table of terraform/README.md counts them')
     })
   }
 }

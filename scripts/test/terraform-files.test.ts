@@ -50,6 +50,25 @@ t.test('environments differ in their tfvars and the place of their state only', 
   t.match(read('terraform/environments/dev/backend.tf'), /use_lockfile = true/)
 })
 
+t.test('everything is in us-east-2, but for what CloudFront takes from us-east-1', async t => {
+  const roots = ['terraform/account', ...environments.map(name => `terraform/environments/${name}`)]
+  for (const folder of roots) {
+    const providers = read(`${folder}/versions.tf`)
+      .split(/^provider "aws" \{$/m)
+      .slice(1)
+    const regions = providers.map(text => /^ +region += "(.+)"$/m.exec(text)?.[1])
+    const aliases = providers.map(text => /^ +alias += "(.+)"$/m.exec(text)?.[1])
+
+    t.equal(regions[0], 'us-east-2', folder)
+    t.equal(aliases[0], undefined, folder)
+    for (const [index, alias] of aliases.entries()) {
+      if (alias === 'us_east_1') t.equal(regions[index], 'us-east-1', folder)
+    }
+  }
+  const certificates = read('terraform/modules/edge/certificates.tf')
+  t.match(certificates, /"aws_acm_certificate" "[a-z]+" \{\n +provider = aws\.us_east_1/)
+})
+
 t.test('network and data are told nothing of what runs', async t => {
   const main = read('terraform/environments/dev/main.tf')
   for (const module of ['network', 'data']) {
@@ -186,6 +205,25 @@ t.test('every setting without a default is given, or is for a laptop', async t =
       known.some(({ variable }) => variable === name),
       `a service reads ${name}`,
     )
+  }
+})
+
+t.test('what alarms and scaling look at is kept by the collector, and measured', async t => {
+  const collector = read('terraform/modules/compute/collector.yaml.tftpl')
+  const [, kept = ''] = /source_labels: \[__name__\][^]*?regex: (\S+)/.exec(collector) ?? []
+  const pattern = new RegExp(`^(?:${kept})$`)
+  const sources = globSync('{libs,services}/*/src/**/*.ts', { cwd: root }).map(read).join('\n')
+  const text = globSync('terraform/modules/{observability,compute}/*.tf', { cwd: root })
+    .map(read)
+    .join('\n')
+  // AWS's own are in capitals.
+  const found = [...text.matchAll(/\bmetric(?:_name)? += "([a-z]+(?:_[a-z]+)+)"/g)]
+  const names = new Set(found.map(([, name = '']) => name))
+
+  t.ok(names.size >= 12, [...names].join(', '))
+  for (const name of names) {
+    t.match(name, pattern, `${name} is kept`)
+    t.ok(sources.includes(`'${name}'`), `${name} is measured`)
   }
 })
 

@@ -27,7 +27,11 @@ const migration: Answers = {
 }
 
 /** Runs a script of the workflows with stand-ins for aws and terraform, which note their calls. */
-function run(t: Test, script: string, { parameters = [''], answers = wellAnswered }) {
+function run(
+  t: Test,
+  script: string,
+  { parameters = [''], answers = wellAnswered, inRegistry = false },
+) {
   const cases = Object.entries(answers).map(([words, answer]) => `'${words}') echo '${answer}';;`)
   const note = 'echo "$(basename "$0") $*" >> "$(dirname "$0")/calls"'
   const terraform = `case "$*" in *output*) echo '${JSON.stringify(task)}';; esac`
@@ -35,14 +39,19 @@ function run(t: Test, script: string, { parameters = [''], answers = wellAnswere
     aws: `#!/bin/bash\n${note}\ncase "$1 $2" in ${cases.join(' ')} esac\n`,
     terraform: `#!/bin/bash\n${note}\n${terraform}\n`,
     sleep: '#!/bin/bash\n',
+    docker: `#!/bin/bash\n${note}\n[[ "$*" != *inspect* || '${inRegistry}' = true ]]\n`,
     'alarms-staging': '',
   })
-  spawnSync('chmod', ['+x', ...['aws', 'terraform', 'sleep'].map(name => join(folder, name))])
+  spawnSync('chmod', [
+    '+x',
+    ...['aws', 'terraform', 'sleep', 'docker'].map(name => join(folder, name)),
+  ])
   const env = {
     PATH: `${folder}${delimiter}${process.env['PATH']}`,
     ENVIRONMENT: 'staging',
     ECR_REGISTRY: 'registry',
     IMAGE_TAG: tag,
+    GITHUB_SHA: tag,
     RUNNER_TEMP: folder,
   }
   const call = (given: readonly string[]) =>
@@ -123,4 +132,20 @@ t.test('an alarm that rang before is no reason to go back; a new one is', { skip
     }).statuses.includes(0),
     false,
   )
+})
+
+t.test('an image has the name of its commit, and a name is given once (P25)', async t => {
+  const built = run(t, 'build-image.sh', { parameters: ['asset', 'migrate'] })
+  const pushed = run(t, 'build-image.sh', { parameters: ['asset --push'] })
+  const again = run(t, 'build-image.sh', { parameters: ['asset --push'], inRegistry: true })
+
+  t.match(built.calls, `--build-arg SERVICE=asset --load --tag funmagic/asset:${tag} .`)
+  t.match(built.calls, `--target operations --load --tag funmagic/migrate:${tag} .`)
+  t.match(pushed.calls, `--push --sbom=true --provenance=mode=max --tag registry/asset:${tag} .`)
+  t.notMatch(again.calls, 'buildx build', 'what is there under that name stays as it is')
+  t.same(
+    [built, pushed, again].flatMap(({ statuses }) => statuses),
+    [0, 0, 0, 0],
+  )
+  t.same(run(t, 'build-image.sh', { parameters: ['asset --puhs'] }).statuses, [2])
 })

@@ -4,6 +4,7 @@ import { registerHooks } from 'node:module'
 import { join } from 'node:path'
 import t from 'tap'
 import { parse } from 'yaml'
+import { valueAt } from './terraform-workspace.ts'
 import {
   isDeployment,
   jobsBefore,
@@ -182,6 +183,25 @@ t.test('code of strangers meets no secrets, and text of strangers meets no shell
   }
   const plan = jobs.find(({ name, workflow }) => name === 'plan' && workflow.file === 'ci.yml')
   t.match(plan?.workflow.text, 'head.repo.full_name == github.repository')
+})
+
+t.test('each workflow begins when it should (P23)', async t => {
+  const beginnings = Object.fromEntries(
+    workflows.map(({ file, on }) => [file, Object.keys(on).sort()]),
+  )
+
+  t.same(beginnings, {
+    'ci.yml': ['pull_request'],
+    'deploy-environment.yml': ['workflow_call'],
+    'deploy.yml': ['push'],
+    'drift.yml': ['schedule', 'workflow_dispatch'],
+    'roll-back.yml': ['workflow_dispatch'],
+    'scan.yml': ['push', 'schedule', 'workflow_dispatch'],
+    'test.yml': ['workflow_call'],
+  })
+  for (const { file, on } of workflows) {
+    if ('push' in on) t.same(valueAt(on['push'], 'branches'), ['main'], file)
+  }
 })
 
 t.test('an image is built, scanned and pushed for every service and the migrations', async t => {

@@ -90,9 +90,11 @@ run "both_stacks" {
 
   assert {
     condition = alltrue([
-      for key, policy in aws_appautoscaling_policy.load : !startswith(key, "provider-worker/")
+      for key, policy in aws_appautoscaling_policy.load : !startswith(key, "provider-worker/") && (
+        policy.target_tracking_scaling_policy_configuration[0].target_value == (endswith(key, "/cpu") ? 70 : 80)
+      )
     ]) && length(aws_appautoscaling_policy.load) == 10
-    error_message = "the other services are scaled on CPU and memory"
+    error_message = "the other services are scaled on 70 % of CPU and 80 % of memory"
   }
 
   assert {

@@ -36,8 +36,8 @@ run "thresholds" {
   }
 
   assert {
-    condition     = aws_cloudwatch_metric_alarm.queue["failed"].threshold == 10 && aws_cloudwatch_metric_alarm.queue["failed"].metric_name == "bullmq_failed"
-    error_message = "more than 10 failed jobs are an alarm"
+    condition     = aws_cloudwatch_metric_alarm.queue["failed"].threshold == 10 && aws_cloudwatch_metric_alarm.queue["failed"].metric_name == "dead_letters_last_hour"
+    error_message = "more than 10 failed tasks in an hour are an alarm"
   }
 
   assert {
@@ -45,6 +45,14 @@ run "thresholds" {
       asset_revocation_oldest_seconds = 900, asset_move_oldest_seconds = 900, asset_rows_without_object = 0
     }
     error_message = "what stays public too long, moves too long or has lost its bytes is an alarm"
+  }
+
+  assert {
+    condition = aws_cloudwatch_metric_alarm.cache_hits.threshold == 90 && alltrue([
+      for role in ["public", "private"] :
+      aws_cloudfront_monitoring_subscription.files[role].distribution_id == var.distribution_ids[role]
+    ])
+    error_message = "fewer cache hits than 90 % are an alarm, and both distributions report theirs"
   }
 
   assert {
@@ -80,7 +88,10 @@ run "thresholds" {
         values(aws_cloudwatch_metric_alarm.errors_logged), values(aws_cloudwatch_metric_alarm.store),
         values(aws_cloudwatch_metric_alarm.counterpart), values(aws_cloudwatch_metric_alarm.asset),
       ) : contains(alarm.alarm_actions, aws_sns_topic.alerts.arn) && alarm.alarm_description != ""
-    ]) && contains(aws_cloudwatch_metric_alarm.endpoint_down.alarm_actions, aws_sns_topic.edge_alerts.arn)
+      ]) && alltrue([
+      for alarm in [aws_cloudwatch_metric_alarm.endpoint_down, aws_cloudwatch_metric_alarm.cache_hits] :
+      contains(alarm.alarm_actions, aws_sns_topic.edge_alerts.arn)
+    ])
     error_message = "every alarm tells somebody, and what it means"
   }
 
