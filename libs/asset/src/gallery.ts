@@ -29,33 +29,72 @@ interface Own {
   readonly assetId: AssetId
 }
 
+interface GalleryPage {
+  readonly limit: number
+  readonly cursor: string | undefined
+  /** Other than searchedRowsMax, for tests. */
+  readonly searchedMax?: number
+}
+
+/**
+ * What a page looks through at most when it is narrowed. A gallery may have a million rows, and an
+ * index does not help: Postgres cannot tell words that are everywhere from words that are nowhere
+ * (docs/bench.md), and an index of everybody's words grows with everybody.
+ */
+const searchedRowsMax = 20_000
+
 /**
  * A user's assets, newest first, in one query. A page begins after the last row of the one before,
- * so nothing that comes or goes in between shows a row twice or leaves one out. Throws
- * INVALID_CURSOR for a cursor of another user or filter.
+ * so nothing that comes or goes in between shows a row twice or leaves one out. When a filter finds
+ * little, a page ends where it has looked through enough: it may be short or empty, and the next one
+ * goes on from there. Throws INVALID_CURSOR for a cursor of another user or filter.
  */
 export async function listAssets(
   database: Queryable,
   gallery: { readonly userId: UserId; readonly filter: GalleryFilter },
-  page: { readonly limit: number; readonly cursor: string | undefined },
+  { limit, cursor, searchedMax = searchedRowsMax }: GalleryPage,
 ): Promise<PageOf<Asset>> {
   const list = { list: 'gallery', ...gallery.filter, userId: gallery.userId }
-  const beforeId = page.cursor === undefined ? undefined : openCursor(list, page.cursor)
-  const { rows } = await database.query<Asset>(sql`
-    SELECT ${assetColumns} FROM assets
-    WHERE user_id = ${gallery.userId} AND deleted_at IS NULL AND purpose = 'user'
-      ${beforeId === undefined ? empty : sql`AND id < ${beforeId}`}
-      ${conditionsOf(gallery.filter)}
-    ORDER BY id DESC LIMIT ${page.limit + 1}
-  `)
-  const items = rows.slice(0, page.limit)
-  const last = items.at(-1)
-  const nextCursor = rows.length > page.limit && last ? sealCursor(list, last.id) : null
-  return { items, nextCursor }
+  const beforeId = cursor === undefined ? undefined : openCursor(list, cursor)
+  const own = sql`
+    user_id = ${gallery.userId} AND deleted_at IS NULL AND purpose = 'user'
+    ${beforeId === undefined ? empty : sql`AND id < ${beforeId}`}`
+  const conditions = conditionsOf(gallery.filter)
+  const page =
+    conditions.length === 0 ? walk(own, limit) : search({ own, conditions }, { limit, searchedMax })
+  const { rows } = await database.query<Asset & { isEdge: boolean }>(page)
+  const items = rows.filter(({ isEdge }) => !isEdge).slice(0, limit)
+  const last = items.length === limit ? items.at(-1) : rows.find(({ isEdge }) => isEdge)
+  const nextCursor = rows.length > items.length && last ? sealCursor(list, last.id) : null
+  return { items: items.map(({ isEdge, ...asset }) => asset), nextCursor }
 }
 
-/** Every search stays within one user's rows, which the index `assets_gallery` brings in order. */
-function conditionsOf(filter: GalleryFilter): Sql {
+/** In the order that the index `assets_gallery` has them. */
+function walk(own: Sql, limit: number): Sql {
+  return sql`
+    SELECT ${assetColumns}, false AS "isEdge" FROM assets WHERE ${own}
+    ORDER BY id DESC LIMIT ${limit + 1}`
+}
+
+/**
+ * The same within the next rows; when they do not fill the page, the last of them follows as the
+ * edge, found in the same snapshot. It is not looked for when the page is full.
+ */
+function search(
+  { own, conditions }: { own: Sql; conditions: readonly Sql[] },
+  { limit, searchedMax }: { limit: number; searchedMax: number },
+): Sql {
+  return sql`
+    (SELECT ${assetColumns}, false AS "isEdge"
+     FROM (SELECT * FROM assets WHERE ${own} ORDER BY id DESC LIMIT ${searchedMax}) AS assets
+     WHERE ${join([...conditions], ' AND ')} ORDER BY id DESC LIMIT ${limit + 1})
+    UNION ALL
+    (SELECT ${assetColumns}, true FROM assets WHERE ${own}
+     ORDER BY id DESC OFFSET ${searchedMax - 1} LIMIT 1)
+    LIMIT ${limit + 1}`
+}
+
+function conditionsOf(filter: GalleryFilter): Sql[] {
   const conditions: Sql[] = []
   const { module, visibility, taskId, kind, tags, createdFrom, createdTo, q } = filter
   if (module !== undefined) conditions.push(sql`module = ${module}`)
@@ -71,7 +110,7 @@ function conditionsOf(filter: GalleryFilter): Sql {
     conditions.push(sql`
       strpos(lower(coalesce(filename, '')) || E'\n' || array_to_string(tags, E'\n'), ${text}) > 0`)
   }
-  return conditions.length === 0 ? empty : sql`AND ${join(conditions, ' AND ')}`
+  return conditions
 }
 
 /** The user's assets among these, in their order, in one query. */

@@ -4,7 +4,9 @@ import { signedUrlLifeSeconds } from './asset.ts'
 
 // CloudFront's signatures. Two public keys are trusted at any time: the one that signs now, and
 // the one before it or after it. The next key takes over at a moment that is configured, so every
-// copy of every service changes at once and addresses stay the same to the byte in all of them.
+// copy of every service changes at once. With RSA keys an address is the same to the byte in all of
+// them; ECDSA puts a random number into each signature, so each copy has its own, and keeps it for
+// the window (docs/decisions/0019).
 
 export interface SigningKey {
   readonly keyPairId: string
@@ -77,7 +79,7 @@ const cloudFront: CloudFrontSigner = { getSignedUrl, getSignedCookies }
 /**
  * Signs addresses with a canned policy: one object, one end. The end is rounded down to a window,
  * so that within it an address is the same to the byte: browsers find it in their cache, and it is
- * signed once (ECDSA signatures would differ, so the last ones are kept).
+ * signed once, because the last signatures are kept.
  */
 export class LinkSigner {
   readonly origin: string

@@ -25,6 +25,43 @@ async function setup() {
   return { ...fixture, store, deps, create, list }
 }
 
+t.test('a search that ends a page early goes on after it, and shows each match once', async t => {
+  const { database, userId, create } = await setup()
+  const walk = fc.record({
+    matches: fc.array(fc.boolean(), { maxLength: 12 }),
+    limit: fc.integer({ min: 1, max: 4 }),
+    searchedMax: fc.integer({ min: 1, max: 5 }),
+  })
+
+  await fc.assert(
+    fc.asyncProperty(walk, async ({ matches, limit, searchedMax }) => {
+      await database.query(sql`UPDATE assets SET deleted_at = now() WHERE deleted_at IS NULL`)
+      const expected: AssetId[] = []
+      for (const isMatch of matches) {
+        const { id } = await create()
+        if (isMatch) expected.unshift(id)
+        await editAsset(database, { userId, assetId: id }, { tags: [isMatch ? 'cat' : 'dog'] })
+      }
+      const gallery = { userId, filter: { tags: ['cat'] } }
+      const seen: AssetId[] = []
+      let pages = 0
+      let cursor: string | undefined
+      do {
+        const page = await listAssets(database, gallery, { limit, cursor, searchedMax })
+        seen.push(...page.items.map(({ id }) => id))
+        // Something new comes while the pages are turned: it is not theirs.
+        if (pages === 0) await create()
+        pages++
+        cursor = page.nextCursor ?? undefined
+      } while (cursor !== undefined && pages <= matches.length + 1)
+
+      return cursor === undefined && seen.join() === expected.join()
+    }),
+    { numRuns: 60, verbose: true },
+  )
+  t.pass('60 searches')
+})
+
 t.test('a walk through the pages shows what was there throughout, each once', async t => {
   const { database, userId, deps, create } = await setup()
   const walk = fc.record({

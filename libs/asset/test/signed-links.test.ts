@@ -50,7 +50,7 @@ t.test('the next key takes over at its moment, for whole windows', async t => {
   t.equal(keyOf(signer.sign('private/b.png').url), 'KNEW')
 })
 
-t.test('copies that are started at different times sign the same', async t => {
+t.test('copies with an RSA key that are started at different times sign the same', async t => {
   const at = Date.parse('2026-11-21T12:08:00Z')
   const rsa = { ...next, privateKey: makeRsaKey().privateKey }
   const one = new LinkSigner(origin, { ...settings, next: rsa }, () => at)

@@ -1,8 +1,14 @@
+import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import t from 'tap'
-import { newId } from '@funmagic/contract/ids'
+import { isId, newId } from '@funmagic/contract/ids'
+import { projectFolder } from '../../local/folders.ts'
 import { Client, makePicture } from './client.ts'
 import { startPlatform, until, type Platform } from './platform.ts'
+
+const run = promisify(execFile)
 
 // Many processes on few cores.
 t.setTimeout(300_000)
@@ -46,6 +52,20 @@ t.test('a picture goes from sign-up to a public address, and only ever where it 
   t.match(fetched.headers.get('cache-control'), /public.*max-age/)
   const shared = await new Client(addresses.edge).send('GET', `/api/assets/shared/${output.id}`)
   t.equal(shared.body.url, published.url)
+})
+
+t.test('the example of an upload does what it says', async t => {
+  const { addresses } = await open()
+  const folder = t.testdir({ 'cat.png': await makePicture() })
+  const example = join(projectFolder, 'docs/examples/upload-an-asset.ts')
+
+  const { stdout } = await run(process.execPath, [example, addresses.edge, `${folder}/cat.png`])
+
+  const [assetId = '', address = ''] = stdout.trim().split(' ')
+  t.ok(isId(assetId))
+  t.ok(address.startsWith(addresses.privateCdn))
+  const shown = await fetch(address)
+  t.same([shown.status, shown.headers.get('content-type')], [200, 'image/png'])
 })
 
 t.test('a private address is refused unsigned, tampered with, and for another file', async t => {

@@ -21,7 +21,9 @@ export const listAssets: RoutePlugin<ListAssetsDeps> = async (app, { database, l
       schema: {
         summary: 'The own assets, newest first',
         description:
-          'A cursor belongs to its user and its filters; with others it is INVALID_CURSOR.',
+          'A cursor belongs to its user and its filters; with others it is INVALID_CURSOR. With ' +
+          'filters, a page of a large gallery may be short or empty: the end is where nextCursor ' +
+          'is null.',
         querystring: ListAssetsQuery,
         response: {
           200: Page(AssetView),
