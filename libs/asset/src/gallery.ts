@@ -46,8 +46,8 @@ const searchedRowsMax = 20_000
 /**
  * A user's assets, newest first, in one query. A page begins after the last row of the one before,
  * so nothing that comes or goes in between shows a row twice or leaves one out. When a filter finds
- * little, a page ends where it has looked through enough: it may be short or empty, and the next one
- * goes on from there. Throws INVALID_CURSOR for a cursor of another user or filter.
+ * little, a page ends where it has looked through enough: it may be short or empty, and the next
+ * one goes on from there. Throws INVALID_CURSOR for a cursor of another user or filter.
  */
 export async function listAssets(
   database: Queryable,
@@ -66,7 +66,7 @@ export async function listAssets(
   const items = rows.filter(({ isEdge }) => !isEdge).slice(0, limit)
   const last = items.length === limit ? items.at(-1) : rows.find(({ isEdge }) => isEdge)
   const nextCursor = rows.length > items.length && last ? sealCursor(list, last.id) : null
-  return { items: items.map(({ isEdge, ...asset }) => asset), nextCursor }
+  return { items: items.map(({ isEdge: _isEdge, ...asset }) => asset), nextCursor }
 }
 
 /** In the order that the index `assets_gallery` has them. */

@@ -232,7 +232,7 @@ t.test('a picture that was not decoded in time is confirmed when it is tried aga
 
   await t.rejects(inHaste, { code: 'OVERLOADED', retryAfterSeconds: Number })
   const { isNew, asset } = await completeUpload(
-    { ...deps, decodeSecondsMax: 100 },
+    { ...deps, decodeSecondsMax: 1_000 },
     { userId, uploadId },
   )
   t.match({ isNew, asset }, { isNew: true, asset: { width: 7_300, height: 5_475 } })
