@@ -1,4 +1,5 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomInt } from 'node:crypto'
+import { createServer } from 'node:net'
 import pg from 'pg'
 import { openDatabase, type Database } from './client.ts'
 import { applyMigrations, migrationsDigest } from './migrate.ts'
@@ -66,4 +67,26 @@ function databaseUrl(serverUrl: string, name: string): string {
   const url = new URL(serverUrl)
   url.pathname = `/${name}`
   return url.href
+}
+
+// Below those that Linux gives to connections (ip_local_port_range), any of which may take one that
+// was free a moment ago.
+const portMin = 10_000
+const portMax = 32_000
+const portTriesMax = 100
+
+/** A port for a server of the test's own, on 127.0.0.1. */
+export async function findFreePort(): Promise<number> {
+  for (let tries = 0; tries < portTriesMax; tries++) {
+    const port = randomInt(portMin, portMax)
+    const listener = createServer()
+    const isFree = await new Promise<boolean>(resolve => {
+      listener.once('error', () => resolve(false))
+      listener.listen({ port, host: '127.0.0.1', exclusive: true }, () => resolve(true))
+    })
+    if (!isFree) continue
+    await new Promise(resolve => listener.close(resolve))
+    return port
+  }
+  throw new Error(`none of ${portTriesMax} ports is free`)
 }

@@ -1,9 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
+import { findFreePort } from '@funmagic/database/testing'
 
 interface Teardown {
   teardown(work: () => unknown): void
@@ -65,16 +65,4 @@ async function waitUntilReady(url: string): Promise<void> {
   probe.on('error', () => undefined)
   await probe.ping()
   probe.disconnect()
-}
-
-function findFreePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const listener = createServer()
-    listener.once('error', reject)
-    listener.listen(0, '127.0.0.1', () => {
-      const address = listener.address()
-      const port = typeof address === 'object' && address !== null ? address.port : 0
-      listener.close(() => resolve(port))
-    })
-  })
 }

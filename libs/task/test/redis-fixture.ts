@@ -1,11 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import type { Test } from 'tap'
+import { findFreePort } from '@funmagic/database/testing'
 import { newId } from '@funmagic/contract/ids'
 import { until } from './task-fixture.ts'
 
@@ -36,7 +36,7 @@ export interface OwnRedis {
 
 /** A Redis server of this test alone, to be flushed, killed and restarted. */
 export async function startOwnRedis(t: Test, ...settings: string[]): Promise<OwnRedis> {
-  const port = await freePort()
+  const port = await findFreePort()
   const folder = await mkdtemp(join(tmpdir(), 'funmagic-redis-'))
   const url = `redis://127.0.0.1:${port}`
   let server: ChildProcess | undefined
@@ -73,13 +73,4 @@ async function answers(url: string): Promise<boolean> {
   } finally {
     redis.disconnect()
   }
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const address = probe.address()
-  probe.close()
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
 }

@@ -1,19 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
-import { createTestDatabase } from '@funmagic/database/testing'
+import { createTestDatabase, findFreePort } from '@funmagic/database/testing'
 import t from 'tap'
 
 const main = new URL('../src/main.ts', import.meta.url).pathname
-
-async function findFreePort(): Promise<number> {
-  const listener = createServer().listen(0, '127.0.0.1')
-  await once(listener, 'listening')
-  const address = listener.address()
-  listener.close()
-  return typeof address === 'object' && address !== null ? address.port : 0
-}
 
 /** The service as a process. */
 function start(environment: Record<string, string>) {

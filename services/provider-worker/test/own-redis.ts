@@ -1,16 +1,16 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openRedis } from '@funmagic/runtime/redis'
 import type { Test } from 'tap'
+import { findFreePort } from '@funmagic/database/testing'
 import { until } from './until.ts'
 
 /** A Redis server of this test alone: worker processes use the queue under its own name. */
 export async function startOwnRedis(t: Test): Promise<string> {
-  const port = await freePort()
+  const port = await findFreePort()
   const folder = await mkdtemp(join(tmpdir(), 'funmagic-redis-'))
   const settings = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '']
   const server = spawn(process.env['REDIS_SERVER_BIN'] ?? 'redis-server', settings, {
@@ -26,14 +26,4 @@ export async function startOwnRedis(t: Test): Promise<string> {
   await until(async () => (await redis.ping().catch(() => '')) === 'PONG')
   redis.disconnect()
   return url
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const address = probe.address()
-  probe.close()
-  await once(probe, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
 }

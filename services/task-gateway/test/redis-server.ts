@@ -1,9 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { findFreePort } from '@funmagic/database/testing'
 import { openRedis } from '@funmagic/runtime/redis'
 
 interface Teardown {
@@ -64,13 +64,4 @@ async function ask({ url, command }: { url: string; command: string }): Promise<
   } finally {
     redis.disconnect()
   }
-}
-
-async function findFreePort(): Promise<number> {
-  const listener = createServer().listen(0, '127.0.0.1')
-  await once(listener, 'listening')
-  const address = listener.address()
-  await new Promise(resolve => listener.close(resolve))
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
 }
