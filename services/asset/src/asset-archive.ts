@@ -5,6 +5,14 @@ import { placeOf, type Asset } from '@funmagic/asset/asset'
 import type { ObjectStore } from '@funmagic/asset/object-store'
 import type { AssetId } from '@funmagic/contract/ids'
 
+export interface ArchiveSources {
+  readonly store: Pick<ObjectStore, 'open'>
+  /** The asset as it is now, if it is still its owner's. */
+  readonly find: (assetId: AssetId) => Promise<Asset | undefined>
+}
+
+const looksMax = 3
+
 /** A line of the manifest, the last file of every archive. */
 interface ManifestLine {
   readonly file: string | null
@@ -23,23 +31,19 @@ interface ManifestLine {
  * object that is not there is told in `manifest.json`, with the SHA-256 of every file.
  */
 export function archiveAssets(
-  store: Pick<ObjectStore, 'open'>,
+  sources: ArchiveSources,
   assets: readonly Asset[],
   signal: AbortSignal,
 ): Readable {
-  const archive = makeZip(listFiles(store, assets, signal))
+  const archive = makeZip(listFiles(sources, assets, signal))
   return Readable.from(archive, { objectMode: false, signal })
 }
 
-async function* listFiles(
-  store: Pick<ObjectStore, 'open'>,
-  assets: readonly Asset[],
-  signal: AbortSignal,
-) {
+async function* listFiles(sources: ArchiveSources, assets: readonly Asset[], signal: AbortSignal) {
   const manifest: ManifestLine[] = []
   const taken = new Set(['manifest.json'])
   for (const asset of assets) {
-    const bytes = await store.open(placeOf(asset), signal)
+    const bytes = await openWhereItIs(sources, asset, signal)
     if (bytes === undefined) {
       manifest.push(describe(asset, null, 'missing'))
       continue
@@ -55,6 +59,21 @@ async function* listFiles(
     lastModified: new Date(),
     input: `${JSON.stringify({ items: manifest }, null, 2)}\n`,
   }
+}
+
+/** What is unpublished while the files before it are read lies elsewhere then: looked up anew. */
+async function openWhereItIs(
+  { store, find }: ArchiveSources,
+  asset: Asset,
+  signal: AbortSignal,
+): Promise<AsyncIterable<Uint8Array> | undefined> {
+  let current: Asset | undefined = asset
+  for (let looks = 0; looks < looksMax && current !== undefined; looks++) {
+    const bytes = await store.open(placeOf(current), signal)
+    if (bytes !== undefined) return bytes
+    current = await find(asset.id)
+  }
+  return undefined
 }
 
 async function* passThrough(

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
+import { Readable } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { newId } from '@funmagic/contract/ids'
 import type { Asset } from '@funmagic/asset/asset'
@@ -10,6 +11,7 @@ import { addUser, call, openAssetApp, upload } from './asset-app.ts'
 import { readZip } from './zip-reader.ts'
 
 const patient = new AbortController().signal
+const noMore = async () => undefined
 
 function makeAsset(filename: string | null, bytes: Uint8Array, extension = 'png'): Asset {
   const [id, userId] = [newId(), newId()]
@@ -58,7 +60,7 @@ t.test('an archive has every file under its own name, and says what is wrong', a
     },
   }
 
-  const archive = archiveAssets(store, assets, patient)
+  const archive = archiveAssets({ store, find: noMore }, assets, patient)
   const { names: files, items } = unpack(Buffer.concat(await archive.toArray()))
 
   t.same(files.slice(0, 4), ['cat.png', 'CAT (2).png', '_.._etc_passwd.png', '_con.png'])
@@ -67,6 +69,19 @@ t.test('an archive has every file under its own name, and says what is wrong', a
   const statuses = items.map(({ status }: { status: string }) => status)
   t.same(statuses, [...Array(7).fill('included'), 'missing', 'corrupt'])
   t.match(items[0], { file: 'cat.png', id: assets[0]?.id, sha256: assets[0]?.sha256 })
+})
+
+t.test('an asset that is unpublished while the archive is made is found where it lies', async t => {
+  const bytes = Buffer.from('bytes of a picture')
+  const asset = makeAsset('cat.png', bytes)
+  const moved = { ...asset, storageKey: `${asset.storageKey}.moved` }
+  const open = async ({ key }: { key: string }) =>
+    key === moved.storageKey ? Readable.from([bytes]) : undefined
+
+  const archive = archiveAssets({ store: { open }, find: async () => moved }, [asset], patient)
+  const { items } = unpack(Buffer.concat(await archive.toArray()))
+
+  t.match(items, [{ id: asset.id, status: 'included' }])
 })
 
 t.test('an archive reads no further than its reader, and one object at a time', async t => {
@@ -85,7 +100,7 @@ t.test('an archive reads no further than its reader, and one object at a time', 
   }
   const assets = Array.from({ length: 50 }, () => makeAsset(null, chunk))
 
-  const archive = archiveAssets(store, assets, patient)
+  const archive = archiveAssets({ store, find: noMore }, assets, patient)
   await once(archive, 'readable')
   for (let turn = 0; turn < 50; turn++) await nextTurn()
   archive.destroy()
@@ -103,8 +118,12 @@ t.test('an archive breaks off when the store fails or time is up', async t => {
   const assets = [makeAsset('a.png', Buffer.from('some bytes'))]
   const calledOff = AbortSignal.abort()
 
-  await t.rejects(archiveAssets({ open: broken }, assets, patient).toArray())
-  await t.rejects(archiveAssets({ open: broken }, assets, calledOff).toArray())
+  await t.rejects(
+    archiveAssets({ store: { open: broken }, find: noMore }, assets, patient).toArray(),
+  )
+  await t.rejects(
+    archiveAssets({ store: { open: broken }, find: noMore }, assets, calledOff).toArray(),
+  )
 })
 
 t.test('own assets come as an archive, and nobody else’s', async t => {

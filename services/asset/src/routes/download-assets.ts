@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import { finished } from 'node:stream/promises'
+import { findAsset } from '@funmagic/asset/catalog'
 import { findAssets } from '@funmagic/asset/gallery'
 import type { ObjectStore } from '@funmagic/asset/object-store'
 import type { Slots } from '@funmagic/asset/slots'
@@ -67,7 +68,9 @@ export const downloadAssets: RoutePlugin<DownloadAssetsDeps> = async (app, deps)
 
       await deps.downloads.use(async () => {
         const signal = AbortSignal.timeout(deadlineMs)
-        const archive = archiveAssets(deps.store, found, signal)
+        const { database, store } = deps
+        const find = (assetId: AssetId) => findAsset(database, { userId, assetId })
+        const archive = archiveAssets({ store, find }, found, signal)
         const name = `funmagic-${new Date().toISOString().slice(0, 10)}.zip`
         reply
           .header('content-type', 'application/zip')
