@@ -178,7 +178,16 @@ export class FaultProxy implements AsyncDisposable {
     const isGentle = pair.client.readableEnded && pair.server.readableEnded
     for (const socket of [pair.client, pair.server]) {
       if (isGentle) socket.end()
-      else socket.resetAndDestroy()
+      else breakOff(socket)
     }
   }
+}
+
+/**
+ * Ends the connection with RST where that can be done. While its end is under way libuv refuses to
+ * (EINVAL), and Node then leaves the socket open for ever, so that the process could not end.
+ */
+export function breakOff(socket: Socket): void {
+  if (socket.writableEnded && !socket.writableFinished) socket.destroy()
+  else socket.resetAndDestroy()
 }

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createConnection, createServer, type AddressInfo, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
-import { FaultProxy, type LinkMode } from '../chaos/fault-proxy.ts'
+import { breakOff, FaultProxy, type LinkMode } from '../chaos/fault-proxy.ts'
 import { Random } from '../chaos/random.ts'
 
 interface Teardown {
@@ -121,4 +121,27 @@ t.test('a seed gives the same numbers again, and each name others', async t => {
   t.same(draw(new Random(7)), draw(new Random(7)))
   t.notSame(draw(Random.named(7, 'faults')), draw(Random.named(7, 'users')))
   t.same(new Set(new Random(3).shuffle([1, 2, 3, 4])), new Set([1, 2, 3, 4]))
+})
+
+t.test('a connection whose end is under way can be broken off', async t => {
+  const accepted: Socket[] = []
+  const server = createServer({ allowHalfOpen: true }, socket => void accepted.push(socket))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const socket = createConnection({ host: '127.0.0.1', port, allowHalfOpen: true })
+  t.teardown(() => {
+    for (const other of accepted) other.destroy()
+    server.close()
+  })
+  await once(socket, 'connect')
+  const closed = once(socket, 'close')
+
+  socket.end()
+  await new Promise<void>(resolve => process.nextTick(resolve))
+  t.equal(socket.writableFinished, false)
+  breakOff(socket)
+
+  await closed
+  t.equal(socket.destroyed, true)
 })
