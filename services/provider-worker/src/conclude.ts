@@ -33,7 +33,8 @@ export async function conclude(
   const { task, claim } = attempt
   const detour = findDetour(attempt, error)
   if (detour !== undefined) return goElsewhere(deps, attempt, { error, message: detour })
-  const tried = { ...task, remainingMs: attempt.remainingMs() }
+  const isFree = attempt.callId === undefined || attempt.submitted !== undefined
+  const tried = { ...task, remainingMs: attempt.remainingMs(), isFree }
   const policy = retryPolicyOf(deps.limits.retry, attempt.account?.limits)
   const verdict = judge(error, tried, policy, Math.random())
   switch (verdict.kind) {

@@ -1,3 +1,4 @@
+import { StoreFailure } from '@funmagic/asset/object-store'
 import { AppError } from '@funmagic/contract/problem'
 import type { RateLimit } from '@funmagic/contract/provider-config'
 import type { HandBack } from '@funmagic/task/lifecycle'
@@ -45,9 +46,13 @@ export interface TriedTask {
   readonly rateLimitAttempts: number
   /** Until its deadline. */
   readonly remainingMs: number
+  /** No provider was asked, or its call can be taken up: another try costs nothing there. */
+  readonly isFree: boolean
 }
 
 const denialDelayMinMs = 250
+// Between two looks whether our own store is back, in first delays.
+const storeDelayFactor = 8
 
 /**
  * What becomes of a task whose attempt ended with this error: the one retry policy (T13, V7). Each
@@ -78,6 +83,12 @@ function planAgain(
   if (error instanceof Denial) {
     const delayMs = Math.max(error.retryAfterMs, denialDelayMinMs) * (1 + policy.random / 4)
     return { kind: 'again', counts: 'nothing', delayMs: Math.round(delayMs) }
+  }
+  if (error instanceof StoreFailure && task.isFree) {
+    // An outage of our own is no fault of the task's; only its deadline ends the waiting.
+    const delayMs = Math.min(policy.baseDelayMs * storeDelayFactor, policy.delayMaxMs)
+    const spreadMs = Math.round(delayMs * (1 + policy.random / 4))
+    return { kind: 'again', counts: 'nothing', delayMs: spreadMs }
   }
   const failure = error instanceof ProviderFailure ? error : undefined
   if (failure?.isFinal) return undefined

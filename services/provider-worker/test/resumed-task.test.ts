@@ -160,7 +160,7 @@ for (const moment of ['before', 'after'] as const) {
     const taskId = await submitTask(runner)
 
     await runTask({ ...runner.deps, store }, taskId, planShutdown().shutdown)
-    t.match(await readTask(runner, taskId), { status: 'pending', retries: 1 })
+    t.match(await readTask(runner, taskId), { status: 'pending', retries: 0 })
     await runner.run(taskId)
 
     t.match(await readTask(runner, taskId), { status: 'completed' })

@@ -1,3 +1,4 @@
+import { StoreFailure } from '@funmagic/asset/object-store'
 import t from 'tap'
 import { Denial } from '../src/denial.ts'
 import { Interruption } from '../src/interruption.ts'
@@ -17,7 +18,12 @@ const policy: RetryPolicy = {
   baseDelayMs: 1_000,
   delayMaxMs: 60_000,
 }
-const fresh: TriedTask = { retries: 0, rateLimitAttempts: 0, remainingMs: 600_000 }
+const fresh: TriedTask = {
+  retries: 0,
+  rateLimitAttempts: 0,
+  remainingMs: 600_000,
+  isFree: false,
+}
 
 t.test('whoever lost the task says nothing about it', async t => {
   t.strictSame(judge(new Interruption('superseded'), fresh, policy, 0), { kind: 'discard' })
@@ -52,6 +58,22 @@ for (const [kind, isFinal] of kinds) {
     t.match(judge(new ProviderFailure(kind, 'no'), worn, policy, 0), { kind: 'fail', code })
   })
 }
+
+t.test(
+  'an outage of our own store fails no task before its deadline, if waiting is free',
+  async t => {
+    const failure = new StoreFailure(new Error('connection reset'))
+    const worn = { ...fresh, retries: 3 }
+    const waiting = { ...worn, isFree: true }
+
+    const again = { kind: 'again', counts: 'nothing', delayMs: 8_000 }
+    t.strictSame(judge(failure, waiting, policy, 0), again)
+    t.match(judge(failure, { ...waiting, remainingMs: 5_000 }, policy, 0), { kind: 'fail' })
+    // What it paid for lies nowhere: each further try would be paid for again.
+    t.match(judge(failure, fresh, policy, 0), { kind: 'again', counts: 'retry' })
+    t.match(judge(failure, worn, policy, 0), { kind: 'fail', code: 'INTERNAL_ERROR' })
+  },
+)
 
 t.test('delays double, spread by a quarter at most', async t => {
   const failure = new ProviderFailure('unavailable', 'no')
