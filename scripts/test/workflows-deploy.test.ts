@@ -8,6 +8,9 @@ const tag = 'a'.repeat(40)
 const hasJq = spawnSync('bash', ['-c', 'command -v jq']).status === 0
 const skip = hasJq ? false : 'there is no jq here, which the runners of GitHub have'
 
+// Every script starts dozens of processes, and a busy machine takes a while over each.
+t.setTimeout(300_000)
+
 /** What AWS answers, by the words of the command; whatever is not named gets an empty answer. */
 type Answers = Readonly<Record<string, string>>
 
