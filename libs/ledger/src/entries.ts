@@ -71,7 +71,7 @@ export async function listEntries(
     page.beforeId === undefined ? undefined : await seqOf(database, userId, page.beforeId)
   // Ids are made before the account is locked, so seq and not id is the order of the chain.
   const { rows } = await database.query<Entry>(sql`
-    SELECT ${entryColumns} FROM credit_transactions
+    SELECT ${entryColumns} FROM (${describedEntries}) entry
     WHERE user_id = ${userId} ${before === undefined ? empty : sql`AND seq < ${before}`}
       ${page.type === undefined ? empty : sql`AND type = ${page.type}::credit_transaction_type`}
     ORDER BY seq DESC LIMIT ${page.limit + 1}
@@ -80,6 +80,14 @@ export async function listEntries(
   const hasMore = rows.length > page.limit
   return { items, nextCursor: hasMore ? (items.at(-1)?.id ?? null) : null }
 }
+
+/** What a reservation was for is also what was spent or given back. */
+const describedEntries = sql`
+  SELECT t.id, t.user_id, t.seq, t.type, t.amount, t.balance_after, t.reserved_after,
+    t.reference_id, t.reservation_id, t.actor_id, t.created_at,
+    coalesce(t.description, (SELECT r.description FROM credit_transactions r
+      WHERE r.reservation_id = t.reservation_id AND r.type = 'reservation')) AS description
+  FROM credit_transactions t`
 
 async function seqOf(database: Queryable, userId: UserId, entryId: string): Promise<number> {
   if (!isId(entryId)) throw new AppError('INVALID_CURSOR')

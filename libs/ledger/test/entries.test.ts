@@ -5,6 +5,7 @@ import { inTransaction } from '@funmagic/database/transaction'
 import { balanceOf } from '../src/accounts.ts'
 import { listEntries, postEntry, type NewEntry } from '../src/entries.ts'
 import { findViolations } from '../src/proof.ts'
+import { confirm, release, reserve } from '../src/reservations.ts'
 import { createAccount, createUser, reserveCredits } from './account-fixture.ts'
 
 const { database } = await createTestDatabase(t)
@@ -88,6 +89,29 @@ t.test('the history is paged newest first, without holes or repeats', async t =>
   const seqs = [first, second, third].flatMap(page => page.items.map(entry => entry.seq))
   t.strictSame(seqs, [5, 4, 3, 2, 1])
   t.equal(third.nextCursor, null)
+})
+
+t.test('what was spent or given back says what it was reserved for', async t => {
+  const userId = await createAccount(database, 100)
+  const hold = { userId, amount: 10, deadlineAt: new Date(Date.now() + 60_000) }
+  const descriptions = { confirmed: 'Sketch: a cat', released: 'Sketch: a dog' }
+  await inTransaction(database, async tx => {
+    const description = descriptions.confirmed
+    await confirm(tx, await reserve(tx, { ...hold, referenceId: newId(), description }), 10)
+  })
+  await inTransaction(database, async tx => {
+    const description = descriptions.released
+    await release(tx, await reserve(tx, { ...hold, referenceId: newId(), description }))
+  })
+
+  const { items } = await listEntries(database, userId, { limit: 4, beforeId: undefined })
+
+  t.match(items, [
+    { type: 'release', description: descriptions.released },
+    { type: 'reservation', description: descriptions.released },
+    { type: 'spend', description: descriptions.confirmed },
+    { type: 'reservation', description: descriptions.confirmed },
+  ])
 })
 
 t.test('a cursor of another history is refused', async t => {

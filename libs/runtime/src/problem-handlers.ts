@@ -1,6 +1,7 @@
 import { AppError, type ProblemCode, type ProblemDetails } from '@funmagic/contract/problem'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { Server } from './server.ts'
+import { fieldOf, toFault } from './validation-faults.ts'
 
 const retryAfterUnavailableSeconds = 2
 
@@ -75,32 +76,23 @@ function toProblem(error: FastifyError): AppError {
   return new AppError('INTERNAL_ERROR', { cause: error })
 }
 
+const faultsMax = 50
+
 function validationProblem(error: FastifyError): AppError {
-  const first = error.validation?.[0]
-  const field = first?.instancePath.slice(1).replaceAll('/', '.') ?? ''
   if (error.validationContext === 'params') return new AppError('INVALID_ID', { cause: error })
+  const faults = (error.validation ?? []).slice(0, faultsMax).map(toFault)
+  const [first] = faults
+  const field = first === undefined ? '' : fieldOf(first)
   if (error.validationContext === 'headers' && field === 'idempotency-key') {
     return new AppError('INVALID_IDEMPOTENCY_KEY', { cause: error })
   }
   const details: ProblemDetails = {
     in: error.validationContext ?? 'body',
-    field: field === '' ? String(first?.params['additionalProperty'] ?? '') : field,
+    field,
     suggestion: first?.message ?? 'See the API reference.',
-    ...(error.validationContext === 'body' ? { faults: faultsOf(error) } : {}),
+    ...(error.validationContext === 'body' ? { faults } : {}),
   }
   return new AppError('VALIDATION_FAILED', { cause: error, details })
-}
-
-const faultsMax = 50
-
-/** Where in the body each fault is (RFC 6901), as far as they were looked for. */
-function faultsOf({ validation = [] }: FastifyError): { pointer: string; message: string }[] {
-  return validation.slice(0, faultsMax).map(({ instancePath, params, message }) => {
-    const name = params['additionalProperty'] ?? params['missingProperty']
-    const token =
-      typeof name === 'string' ? `/${name.replaceAll('~', '~0').replaceAll('/', '~1')}` : ''
-    return { pointer: `${instancePath}${token}`, message: message ?? 'is not of the form' }
-  })
 }
 
 // With the SQLSTATEs of a connection that is gone and of a full server, those of a statement

@@ -35,13 +35,15 @@ export const failureMessages = {
   PROVIDER_UNAVAILABLE: 'The AI provider could not do this at the moment. Try again later.',
   PROVIDER_BUSY: 'The AI provider was too busy for too long. Try again later.',
   PROVIDER_TIMEOUT: 'The AI provider took too long. Try again later.',
-  PROVIDER_BAD_RESPONSE: 'The AI provider answered with something that cannot be used.',
-  PROVIDER_OUTPUT_EXPIRED: 'The result could not be fetched before the AI provider removed it.',
-  PROVIDER_NOT_CONFIGURED: 'This tool is not set up completely. We have been told.',
-  INPUT_UNAVAILABLE: 'The picture that this task works on is no longer there.',
-  IMAGE_PROCESSING_FAILED: 'The resulting picture could not be processed.',
-  DEADLINE_EXCEEDED: 'The task could not be finished in time.',
-  POISON: 'The task was interrupted again and again and was given up.',
-  INTERNAL_ERROR: 'Something went wrong on our side.',
+  PROVIDER_BAD_RESPONSE: 'The AI provider answered with something that cannot be used. Try again.',
+  PROVIDER_OUTPUT_EXPIRED:
+    'The result could not be fetched before the AI provider removed it. Try again.',
+  PROVIDER_NOT_CONFIGURED:
+    'This tool is not set up completely. We have been told; try another one.',
+  INPUT_UNAVAILABLE: 'The picture that this task works on is no longer there. Choose another.',
+  IMAGE_PROCESSING_FAILED: 'The resulting picture could not be processed. Try again.',
+  DEADLINE_EXCEEDED: 'The task could not be finished in time. Try again later.',
+  POISON: 'The task was interrupted again and again. Change it and try again.',
+  INTERNAL_ERROR: 'Something went wrong on our side. Try again later.',
 } as const satisfies Record<string, string>
 export type FailureCode = keyof typeof failureMessages

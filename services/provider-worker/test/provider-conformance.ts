@@ -20,8 +20,6 @@ export interface Candidate {
   readonly request: GenerationRequest
   /** What comes of a job that fails there, where the vendor does not blame the input. */
   readonly jobFailure?: FailureKind
-  /** What it says of content that is against its rules, where it does not tell that apart. */
-  readonly refusal?: FailureKind
   /** How many outputs it makes; one unless told. */
   readonly outputs?: number
   /** False where the vendor has no way to stop a call. */
@@ -144,8 +142,7 @@ function testFailures(t: Test, candidate: Candidate): void {
     const bench = await setupBench(t, candidate)
     bench.providers.script({ provider, mode: 'moderated' })
 
-    const kind = candidate.refusal ?? 'moderated'
-    await failsWith(t, generate(bench), { kind, isFinal: true })
+    await failsWith(t, generate(bench), { kind: 'moderated', isFinal: true })
 
     t.equal(bench.providers.calls().providers[provider].attempts, 1)
   })

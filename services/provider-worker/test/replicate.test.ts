@@ -15,7 +15,6 @@ const candidate: Candidate = {
   type: 'replicate',
   open: openReplicate,
   urlOf: providers => providers.replicateUrl,
-  refusal: 'rejected',
   request: {
     reference: 'a-call',
     stepType: 'point-cloud',

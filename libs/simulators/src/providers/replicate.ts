@@ -13,7 +13,7 @@ import {
   type Studio,
 } from './exchange.ts'
 import type { StoredFile } from './file-store.ts'
-import { type Job, Jobs } from './jobs.ts'
+import { type Job, Jobs, ModerationBlock } from './jobs.ts'
 import { acceptMultipart, type Form } from './multipart.ts'
 import { type Input, type Model, models } from './replicate-models.ts'
 import { type Operation, type Part, workModeOf } from './scripts.ts'
@@ -221,7 +221,7 @@ function render(job: Job<unknown>, origin: string): unknown {
     logs: job.lines.map(line => `${line.text}\n`).join(''),
     output: job.result ?? null,
     data_removed: false,
-    error: job.failure instanceof Error && job.state === 'failed' ? job.failure.message : null,
+    error: job.state === 'failed' ? errorOf(job.failure) : null,
     source: 'api',
     status: statuses[job.state],
     created_at: job.createdAt.toISOString(),
@@ -230,6 +230,15 @@ function render(job: Job<unknown>, origin: string): unknown {
     urls: { cancel: `${url}/cancel`, get: url, web: `https://replicate.com/p/${job.id}` },
     metrics: metricsOf(job),
   }
+}
+
+/** The words of a model that Replicate itself watches over, for content against its rules. */
+function errorOf(failure: unknown): string | null {
+  if (failure instanceof ModerationBlock) {
+    const advice = 'Please try again with different inputs. (E005)'
+    return `The input or output was flagged as sensitive. ${advice}`
+  }
+  return failure instanceof Error ? failure.message : null
 }
 
 function metricsOf({ createdAt, startedAt, completedAt }: Job<unknown>): Record<string, number> {

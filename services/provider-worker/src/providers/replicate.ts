@@ -28,6 +28,8 @@ const Prediction = Type.Object({
   ]),
   output: Type.Optional(Type.Unknown()),
   logs: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+  /** Text of the model's; of some models something else. */
+  error: Type.Optional(Type.Unknown()),
   data_removed: Type.Optional(Type.Boolean()),
 })
 type Prediction = Static<typeof Prediction>
@@ -161,11 +163,24 @@ function outputsOf(prediction: Prediction): readonly ProviderOutput[] | undefine
     case 'succeeded':
       return [{ kind: 'address', url: pointCloudOf(prediction) }]
     case 'failed':
-      throw new ProviderFailure('rejected', 'the prediction failed')
+      throw failureOf(prediction)
     case 'canceled':
     case 'aborted':
       throw new ProviderFailure('canceled', `the prediction was ${prediction.status}`)
   }
+}
+
+/**
+ * What models say of content against their rules: E005 is the code of Replicate's own, which older
+ * models put in words. Replicate has no field for it.
+ */
+const flagged = /\bE005\b|flagged as sensitive|\bNSFW\b/i
+
+function failureOf({ error }: Prediction): ProviderFailure {
+  const isFlagged = typeof error === 'string' && flagged.test(error)
+  return isFlagged
+    ? new ProviderFailure('moderated', 'the prediction was flagged as sensitive')
+    : new ProviderFailure('rejected', 'the prediction failed')
 }
 
 function pointCloudOf({ output, data_removed: isRemoved }: Prediction): string {
