@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
-# Builds the image of a service, or of the one-off tasks (`migrate`), under the name of the commit.
-# With --push it goes to the registry together with its SBOM and its provenance; a commit that is
-# there already stays as it is.
+# Builds the image of a service, of the one-off tasks (`migrate`) or of the web client (`web`), under
+# the name of the commit. With --push it goes to the registry together with its SBOM and its
+# provenance; a commit that is there already stays as it is.
 set -euo pipefail
 
 image=$1
 mode=${2:---load}
 tag=${GITHUB_SHA:?}
 
-arguments=(--file docker/service.Dockerfile --build-arg "REVISION=$tag")
-if [ "$image" = migrate ]; then
-  arguments+=(--target operations)
-else
-  arguments+=(--target service --build-arg "SERVICE=$image")
-fi
+arguments=(--build-arg "REVISION=$tag")
+case $image in
+  web) arguments+=(--file docker/web.Dockerfile) ;;
+  migrate) arguments+=(--file docker/service.Dockerfile --target operations) ;;
+  *) arguments+=(--file docker/service.Dockerfile --target service --build-arg "SERVICE=$image") ;;
+esac
 
 case $mode in
   --load)

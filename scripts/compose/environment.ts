@@ -37,6 +37,7 @@ function variablesOf(portBase: number): Readonly<Record<string, string>> {
     S3_REGION: s3Region,
     S3_ENDPOINT: `http://object-store:${ports.S3_PORT}`,
     S3_PUBLIC_ENDPOINT: `http://${host}:${ports.S3_PORT}`,
+    UPLOAD_ORIGINS: `http://${host}:${ports.S3_PORT}`,
     S3_ACCESS_KEY: secrets.s3AccessKeyId,
     S3_SECRET_KEY: secrets.s3SecretAccessKey,
     ...buckets,

@@ -204,17 +204,20 @@ t.test('each workflow begins when it should (P23)', async t => {
   }
 })
 
-t.test('an image is built, scanned and pushed for every service and the migrations', async t => {
-  const routing = JSON.parse(readFileSync(join(root, 'services/routing.json'), 'utf8'))
-  const expected = [...Object.keys(routing.services), 'migrate'].sort()
-  const matrices = jobs.filter(({ name }) => name === 'images')
+t.test(
+  'an image is built, scanned and pushed for every service, the migrations and the site',
+  async t => {
+    const routing = JSON.parse(readFileSync(join(root, 'services/routing.json'), 'utf8'))
+    const expected = [...Object.keys(routing.services), 'migrate', 'web'].sort()
+    const matrices = jobs.filter(({ name }) => name === 'images')
 
-  t.equal(matrices.length, 3)
-  for (const { job, workflow } of matrices) {
-    t.same([...(job.strategy?.matrix.image ?? [])].sort(), expected, workflow.file)
-    t.ok(job.steps?.some(step => step.uses?.startsWith('aquasecurity/trivy-action@')))
-  }
-})
+    t.equal(matrices.length, 3)
+    for (const { job, workflow } of matrices) {
+      t.same([...(job.strategy?.matrix.image ?? [])].sort(), expected, workflow.file)
+      t.ok(job.steps?.some(step => step.uses?.startsWith('aquasecurity/trivy-action@')))
+    }
+  },
+)
 
 t.test(
   'every script that a workflow runs is there, executable and free of syntax faults',
