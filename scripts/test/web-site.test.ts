@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import { startAlb } from '@funmagic/simulators/alb'
 import { loadRouting } from '@funmagic/simulators/routing'
@@ -39,6 +40,23 @@ t.test('pages come with the same policy from nginx and from the simulated edge',
 
   t.equal(Object.keys(expected).length, 5)
   for (const [name, value] of Object.entries(expected)) t.equal(headers.get(name), value, name)
+})
+
+t.test('on AWS pages come with the same policy, and every page is the one', async t => {
+  const text = read('terraform/modules/edge/web.tf')
+  const expected = headersOfNginx()
+  const policy = expected['content-security-policy']
+    ?.replace(pictureOrigins.join(' '), '${local.picture_origins}')
+    .replace(uploadOrigins.join(' '), '${local.upload_origin}')
+  const pages = read('terraform/modules/edge/pages.js')
+  const pageOf = (uri: string): unknown =>
+    runInNewContext(`${pages}; handler({ request: { uri: ${JSON.stringify(uri)} } }).uri`)
+
+  t.ok(text.includes(`"${policy}"`))
+  t.ok(text.includes(`"${expected['permissions-policy']}"`))
+  t.match(text, /referrer_policy = "same-origin"/)
+  t.same(['/', '/tools/figme', '/share'].map(pageOf), Array(3).fill('/index.html'))
+  t.same(['/assets/a-1.js', '/icon.svg'].map(pageOf), ['/assets/a-1.js', '/icon.svg'])
 })
 
 t.test(

@@ -42,7 +42,7 @@ function run(
     aws: `#!/bin/bash\n${note}\ncase "$1 $2" in ${cases.join(' ')} esac\n`,
     terraform: `#!/bin/bash\n${note}\n${terraform}\n`,
     sleep: '#!/bin/bash\n',
-    docker: `#!/bin/bash\n${note}\n[[ "$*" != *inspect* || '${inRegistry}' = true ]]\n`,
+    docker: `#!/bin/bash\n${note}\n[ "$1" != create ] || echo id\n[[ "$*" != *inspect* || '${inRegistry}' = true ]]\n`,
     'alarms-staging': '',
   })
   spawnSync('chmod', [
@@ -104,6 +104,20 @@ t.test(
     t.match(good.calls, `registry/migrate:${tag}`)
     t.same([good.statuses, bad.statuses, killed.statuses], [[0], [1], [1]])
     t.match(killed.text, 'OOM')
+  },
+)
+
+t.test(
+  'pages come from the image of the release, and the one that names the parts last',
+  async t => {
+    const { statuses, calls } = run(t, 'web-site.sh', { parameters: [`${tag} the-bucket`] })
+    const copies = calls.split('\n').filter(line => line.startsWith('aws s3 '))
+
+    t.same(statuses, [0])
+    t.match(calls, `docker create registry/web:${tag}`)
+    t.match(copies[0], /s3:\/\/the-bucket\/site\/assets --recursive .*immutable$/)
+    t.match(copies.at(-1), /site\/index\.html .*no-cache/)
+    t.notMatch(calls, /--delete/, 'a page that is open finds its parts')
   },
 )
 

@@ -1,5 +1,6 @@
-# The app and its API: every request goes through to the load balancer, so that its rules decide
-# who is served by which stack; nothing is cached, so nobody gets another stack's answer (G2).
+# The app and its API. Pages are files (web.tf). Every request to the API goes through to the load
+# balancer, so that its rules decide who is served by which stack; nothing of it is cached, so nobody
+# gets another stack's answer (G2).
 
 data "aws_cloudfront_cache_policy" "none" {
   name = "Managed-CachingDisabled"
@@ -81,6 +82,13 @@ resource "aws_cloudfront_distribution" "app" {
     }
   }
 
+  origin {
+    origin_id                = "web"
+    domain_name              = var.buckets["public"].domain_name
+    origin_path              = "/site"
+    origin_access_control_id = aws_cloudfront_origin_access_control.this.id
+  }
+
   # What deploy.yml has put there: the merged OpenAPI document and its reference page.
   origin {
     origin_id                = "api-reference"
@@ -105,18 +113,17 @@ resource "aws_cloudfront_distribution" "app" {
   }
 
   default_cache_behavior {
-    target_origin_id           = "load-balancer"
+    target_origin_id           = "web"
     viewer_protocol_policy     = "redirect-to-https"
-    allowed_methods            = ["GET", "HEAD", "OPTIONS", "PUT", "POST", "PATCH", "DELETE"]
+    allowed_methods            = ["GET", "HEAD"]
     cached_methods             = ["GET", "HEAD"]
     compress                   = true
-    cache_policy_id            = data.aws_cloudfront_cache_policy.none.id
-    origin_request_policy_id   = aws_cloudfront_origin_request_policy.app.id
-    response_headers_policy_id = aws_cloudfront_response_headers_policy.app.id
+    cache_policy_id            = aws_cloudfront_cache_policy.files.id
+    response_headers_policy_id = aws_cloudfront_response_headers_policy.web.id
 
     function_association {
       event_type   = "viewer-request"
-      function_arn = aws_cloudfront_function.steering.arn
+      function_arn = aws_cloudfront_function.pages.arn
     }
   }
 
@@ -137,6 +144,24 @@ resource "aws_cloudfront_distribution" "app" {
         event_type   = "viewer-request"
         function_arn = aws_cloudfront_function.steering.arn
       }
+    }
+  }
+
+  # Last of the paths: the first that fits is taken.
+  ordered_cache_behavior {
+    path_pattern               = "/api/*"
+    target_origin_id           = "load-balancer"
+    viewer_protocol_policy     = "redirect-to-https"
+    allowed_methods            = ["GET", "HEAD", "OPTIONS", "PUT", "POST", "PATCH", "DELETE"]
+    cached_methods             = ["GET", "HEAD"]
+    compress                   = true
+    cache_policy_id            = data.aws_cloudfront_cache_policy.none.id
+    origin_request_policy_id   = aws_cloudfront_origin_request_policy.app.id
+    response_headers_policy_id = aws_cloudfront_response_headers_policy.app.id
+
+    function_association {
+      event_type   = "viewer-request"
+      function_arn = aws_cloudfront_function.steering.arn
     }
   }
 

@@ -8,6 +8,7 @@ locals {
     { bucket = "private", prefix = "private/", by = "Private", distribution = aws_cloudfront_distribution.private.arn },
     # The reference of the API, under the host of the API.
     { bucket = "public", prefix = "public/ops/api/", by = "App", distribution = aws_cloudfront_distribution.app.arn },
+    { bucket = "public", prefix = "site/", by = "AppOfPages", distribution = aws_cloudfront_distribution.app.arn },
   ]
 }
 

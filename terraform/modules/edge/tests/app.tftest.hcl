@@ -101,11 +101,40 @@ run "app" {
   }
 
   assert {
-    condition = anytrue([
-      for association in aws_cloudfront_distribution.app.default_cache_behavior[0].function_association :
-      association.event_type == "viewer-request" && association.function_arn == aws_cloudfront_function.steering.arn
+    condition = alltrue([
+      for behavior in aws_cloudfront_distribution.app.ordered_cache_behavior : anytrue([
+        for association in behavior.function_association :
+        association.event_type == "viewer-request" && association.function_arn == aws_cloudfront_function.steering.arn
+      ]) if behavior.target_origin_id == "load-balancer"
     ])
     error_message = "steering is made exact before the load balancer sees it"
+  }
+
+  assert {
+    condition     = element(aws_cloudfront_distribution.app.ordered_cache_behavior, length(aws_cloudfront_distribution.app.ordered_cache_behavior) - 1).path_pattern == "/api/*"
+    error_message = "the API is the load balancer's, but for the paths before it"
+  }
+
+  assert {
+    condition = (
+      aws_cloudfront_distribution.app.default_cache_behavior[0].target_origin_id == "web" &&
+      aws_cloudfront_distribution.app.default_cache_behavior[0].response_headers_policy_id == aws_cloudfront_response_headers_policy.web.id &&
+      anytrue([for origin in aws_cloudfront_distribution.app.origin : origin.origin_path == "/site" && origin.origin_access_control_id != "" if origin.origin_id == "web"]) &&
+      anytrue([
+        for association in aws_cloudfront_distribution.app.default_cache_behavior[0].function_association :
+        association.event_type == "viewer-request" && association.function_arn == aws_cloudfront_function.pages.arn
+      ])
+    )
+    error_message = "whatever is not the API is a page of the web client, from the bucket"
+  }
+
+  assert {
+    condition = (
+      strcontains(local.web_policy, "script-src 'self';") && strcontains(local.web_policy, "frame-ancestors 'none'") &&
+      !strcontains(local.web_policy, "unsafe") && !strcontains(local.web_policy, "*") &&
+      strcontains(local.web_policy, "connect-src 'self' https://funmagic-test-private.s3.us-east-2.amazonaws.com;")
+    )
+    error_message = "pages run scripts of their own only, and send files to the store alone"
   }
 
   assert {

@@ -101,12 +101,13 @@ run "files_and_names" {
         [statement.Condition.StringEquals["AWS:SourceArn"], statement.Resource] if statement.Effect == "Allow"] == [
         [aws_cloudfront_distribution.public.arn, "arn:aws:s3:::funmagic-test-public/public/*"],
         [aws_cloudfront_distribution.app.arn, "arn:aws:s3:::funmagic-test-public/public/ops/api/*"],
+        [aws_cloudfront_distribution.app.arn, "arn:aws:s3:::funmagic-test-public/site/*"],
       ] &&
       [for statement in jsondecode(aws_s3_bucket_policy.this["private"].policy).Statement :
       statement.Condition.StringEquals["AWS:SourceArn"] if statement.Effect == "Allow"] == [aws_cloudfront_distribution.private.arn] &&
       length([for statement in jsondecode(aws_s3_bucket_policy.this["admin"].policy).Statement : statement if statement.Effect == "Allow"]) == 0
     )
-    error_message = "each bucket is read by its own distribution, the API's reference by the app's too, the admins' by none"
+    error_message = "each bucket is read by its own distribution, the API's reference and the pages by the app's too, the admins' by none"
   }
 
   assert {
