@@ -38,11 +38,12 @@ function run(
   const cases = Object.entries(answers).map(([words, answer]) => `'${words}') echo '${answer}';;`)
   const note = 'echo "$(basename "$0") $*" >> "$(dirname "$0")/calls"'
   const terraform = `case "$*" in *output*) echo '${JSON.stringify(task)}';; esac`
+  const docker = `[ "$1" != create ] || echo id; [[ "$*" != *inspect* || ${inRegistry} = true ]]`
   const folder = t.testdir({
     aws: `#!/bin/bash\n${note}\ncase "$1 $2" in ${cases.join(' ')} esac\n`,
     terraform: `#!/bin/bash\n${note}\n${terraform}\n`,
     sleep: '#!/bin/bash\n',
-    docker: `#!/bin/bash\n${note}\n[ "$1" != create ] || echo id\n[[ "$*" != *inspect* || '${inRegistry}' = true ]]\n`,
+    docker: `#!/bin/bash\n${note}\n${docker}\n`,
     'alarms-staging': '',
   })
   spawnSync('chmod', [
