@@ -1,3 +1,6 @@
+/** What the quotient ours / bare must keep; without one it is only told. */
+export type Bound = { readonly atLeast: number } | { readonly atMost: number } | 'none'
+
 /** One way of doing the work; `run` does it once and says how fast it was. */
 export interface Way {
   readonly name: string
@@ -13,8 +16,7 @@ export interface Comparison {
   readonly unit: string
   readonly ours: Way
   readonly bare: Way
-  /** What the quotient ours / bare must keep. */
-  readonly bound: { readonly atLeast: number } | { readonly atMost: number }
+  readonly bound: Bound
 }
 
 export interface Result {
@@ -23,7 +25,7 @@ export interface Result {
   readonly ours: { readonly name: string; readonly values: readonly number[] }
   readonly bare: { readonly name: string; readonly values: readonly number[] }
   readonly ratios: readonly number[]
-  readonly bound: Comparison['bound']
+  readonly bound: Bound
   readonly isKept: boolean
   /** The bare way alone differed by more than a fifth from run to run: measure again in peace. */
   readonly isNoisy: boolean
@@ -57,7 +59,8 @@ export async function compare(
   }
 }
 
-function keeps(ratio: number, bound: Comparison['bound']): boolean {
+function keeps(ratio: number, bound: Bound): boolean {
+  if (bound === 'none') return true
   return 'atLeast' in bound ? ratio >= bound.atLeast : ratio <= bound.atMost
 }
 

@@ -16,6 +16,7 @@ import { recordTask } from '@funmagic/task/submission'
 import { createTestTool } from '@funmagic/task/testing'
 import { Child } from '../local/child.ts'
 import { projectFolder } from '../local/folders.ts'
+import { startGuardian } from '../local/guardian.ts'
 import { readPorts } from '../local/ports.ts'
 import { newSecrets } from '../local/secrets.ts'
 import { servicePart, type PlanContext } from '../local/service-plans.ts'
@@ -64,10 +65,18 @@ export async function openEngine(
   setting.onClose(() => rm(folder, { recursive: true, force: true }))
   const redis = await startRedis(folder)
   setting.onClose(() => redis.child.stop())
+  // A bench that is killed leaves nothing behind.
+  const guard = ({ pid }: Child) => {
+    if (pid === undefined) return
+    const guardian = startGuardian(folder, [{ pid, signal: 'KILL' }])
+    setting.onClose(() => guardian[Symbol.dispose]())
+  }
+  guard(redis.child)
   const context = planContext(databaseUrl, redis.url)
   const start = async (part: Part) => {
     const child = new Child(part.plan, () => undefined)
     setting.onClose(() => child.stop())
+    guard(child)
     await until(part.check ?? (async () => undefined), { deadlineMs: part.readyDeadlineMs })
     return child
   }

@@ -1,5 +1,5 @@
 import { cpus, loadavg } from 'node:os'
-import { median, type Result } from './comparison.ts'
+import { median, type Bound, type Result } from './comparison.ts'
 
 /** The machine and its load at this moment: no figure means anything without. */
 export function describeMachine(): string {
@@ -10,16 +10,25 @@ export function describeMachine(): string {
 }
 
 export function describeResult(result: Result): string {
-  const { title, unit, ours, bare, ratios, bound, isKept, isNoisy } = result
-  const wanted = 'atLeast' in bound ? `≥ ${bound.atLeast}` : `≤ ${bound.atMost}`
+  const { title, unit, ours, bare, ratios, bound, isNoisy } = result
   const range = `${number(Math.min(...ratios))}–${number(Math.max(...ratios))}`
   const lines = [
-    `${isKept ? 'kept  ' : 'MISSED'} ${title}: ${number(median(ratios))}× (${wanted}; ${range})`,
+    `${verdictOf(result)} ${title}: ${number(median(ratios))}× (${wantedBy(bound)}${range})`,
     `         ours ${number(median(ours.values))} ${unit}  ${ours.name}`,
     `         bare ${number(median(bare.values))} ${unit}  ${bare.name}`,
   ]
   if (isNoisy) lines.push('         noisy: the bare way alone differed by more than 20 %')
   return lines.join('\n')
+}
+
+function verdictOf({ bound, isKept }: Result): string {
+  if (bound === 'none') return 'told  '
+  return isKept ? 'kept  ' : 'MISSED'
+}
+
+function wantedBy(bound: Bound): string {
+  if (bound === 'none') return ''
+  return 'atLeast' in bound ? `≥ ${bound.atLeast}; ` : `≤ ${bound.atMost}; `
 }
 
 function number(value: number): string {

@@ -1,8 +1,10 @@
 import { newId } from '@funmagic/contract/ids'
 import { openDatabase, type Database } from '@funmagic/database/client'
-import type { Pool } from 'pg'
+import type { Pool, QueryConfig } from 'pg'
 
 export interface Statement {
+  /** Of a prepared statement. */
+  readonly name?: string
   readonly text: string
   readonly values: readonly unknown[]
 }
@@ -48,7 +50,8 @@ function statementOf([first, second]: readonly unknown[]): Statement {
     throw new Error('a statement has no text')
   }
   const own = 'values' in first && Array.isArray(first.values) ? first.values : values
-  return { text: String(first.text), values: own }
+  const name = 'name' in first ? { name: String(first.name) } : {}
+  return { ...name, text: String(first.text), values: own }
 }
 
 const idForm = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g
@@ -74,16 +77,16 @@ export function createRenewal(
       if (typeof value !== 'string') return value
       return value.replace(idForm, id => replacements.get(id) ?? id)
     }
-    return units.map(unit => unit.map(({ text, values }) => ({ text, values: values.map(renew) })))
+    return units.map(unit => unit.map(one => ({ ...one, values: one.values.map(renew) })))
   }
 }
 
-/** Sends them with nothing in between but the driver and its pool. */
+/** Sends them, prepared where ours are, with nothing in between but the driver and its pool. */
 export async function replay(pool: Pool, units: readonly Unit[]): Promise<void> {
   for (const unit of units) {
     const [first] = unit
     if (first === undefined) continue
-    if (unit.length === 1) await pool.query(first.text, [...first.values])
+    if (unit.length === 1) await pool.query(toQuery(first))
     else await replayTransaction(pool, unit)
   }
 }
@@ -91,13 +94,14 @@ export async function replay(pool: Pool, units: readonly Unit[]): Promise<void> 
 async function replayTransaction(pool: Pool, unit: Unit): Promise<void> {
   const client = await pool.connect()
   try {
-    for (const { text, values } of unit) {
-      if (values.length === 0) await client.query(text)
-      else await client.query(text, [...values])
-    }
+    for (const statement of unit) await client.query(toQuery(statement))
     client.release()
   } catch (error) {
     client.release(true)
     throw error
   }
+}
+
+function toQuery({ values, ...statement }: Statement): QueryConfig {
+  return values.length === 0 ? statement : { ...statement, values: [...values] }
 }
