@@ -94,6 +94,9 @@ const pages = [
   },
 ]
 
+// A page that was opened just now has the newest parts there are: opening it anew would not help.
+const openForLongMs = 10_000
+
 /** The pages of the site, each loaded when it is first opened. */
 export function createPages(): Router {
   const router = createRouter({ history: createWebHistory(), routes: pages })
@@ -105,6 +108,10 @@ export function createPages(): Router {
   })
   router.afterEach(to => {
     document.title = `${to.meta.title} · FunMagic`
+  })
+  // The parts of a page that was open during a release may be gone: the new page has its own.
+  router.onError((_error, to) => {
+    if (performance.now() > openForLongMs) location.assign(to.fullPath)
   })
   // A session that ends under a page: its member signs in again, and comes back to it.
   watchSessionEnd(() => {

@@ -33,6 +33,12 @@ export async function remove(path: string): Promise<void> {
   await request('DELETE', path, {})
 }
 
+/** A key for one order. `crypto.randomUUID` is only there under HTTPS and on one's own machine. */
+export function newKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16))
+  return Array.from(bytes, byte => byte.toString(16).padStart(2, '0')).join('')
+}
+
 async function send<Reply>(method: string, path: string, call: Call): Promise<Reply> {
   const response = await request(method, path, call)
   try {

@@ -1,7 +1,7 @@
 import type { AssetView } from '@funmagic/contract/asset'
 import type { PublishAsset } from '@funmagic/contract/publication'
 import type { CreatedShareLink, CreateShareLink } from '@funmagic/contract/share-link'
-import { post, remove } from '../api/client.ts'
+import { newKey, post, remove } from '../api/client.ts'
 
 /** Shows it to everybody, from this moment on. */
 export function publish(assetId: string, body: PublishAsset): Promise<AssetView> {
@@ -20,7 +20,7 @@ export function deleteAsset(assetId: string): Promise<void> {
 export async function createShareLink(body: CreateShareLink, origin: string): Promise<string> {
   const link = await post<CreatedShareLink>('/api/assets/share-links', {
     body,
-    idempotencyKey: crypto.randomUUID(),
+    idempotencyKey: newKey(),
   })
   return new URL(link.url, origin).href
 }
