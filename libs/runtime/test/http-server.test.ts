@@ -238,6 +238,8 @@ t.test('an unforeseen error shows the client nothing of itself', async t => {
 const awayErrors: readonly (readonly [name: string, message: string, code?: string])[] = [
   ['a lost database connection', 'terminating connection', '57P01'],
   ['a server that starts, by Prisma', 'Database error. Code: `57P03`. Message: `starts`', 'P2039'],
+  ['a full disk', 'could not extend file: No space left on device', '53100'],
+  ['a full disk, by Prisma', 'Database error. Code: `53100`. Message: `no space`', 'P2039'],
   ['a pool that has been closed', 'Cannot use a pool after calling end on the pool'],
 ]
 

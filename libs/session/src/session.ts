@@ -4,7 +4,7 @@ import { AppError } from '@funmagic/contract/problem'
 import type { SessionView } from '@funmagic/contract/user'
 import type { Database } from '@funmagic/database/client'
 import { sql } from '@funmagic/database/sql'
-import { inTransaction, type Transaction } from '@funmagic/database/transaction'
+import { inTransaction, sqlStateOf, type Transaction } from '@funmagic/database/transaction'
 import type { Redis } from './cache-link.ts'
 import { createSessionCache, type SessionCache } from './session-cache.ts'
 import {
@@ -148,7 +148,14 @@ function createAdapter(database: Database, cache: SessionCache): Adapter {
     },
     updateSessionExpiration: async (token, expiresAt) => {
       const tokenHash = hashToken(token)
-      await extendSession(database, { tokenHash, expiresAt })
+      try {
+        await extendSession(database, { tokenHash, expiresAt })
+      } catch (error) {
+        if (!isOutOfSpace(error)) throw error
+        // It lives on to the end that it had, and its next use postpones that: nobody who only
+        // reads is refused because the disk is full (P-6).
+        return
+      }
       await cache.drop(tokenHash)
     },
     deleteSession: async token => {
@@ -217,4 +224,10 @@ async function revoke<Result>(
 
 function hasEnded(at: Date): boolean {
   return at.getTime() <= Date.now()
+}
+
+const diskFull = '53100'
+
+function isOutOfSpace(error: unknown): boolean {
+  return sqlStateOf(error) === diskFull
 }

@@ -80,6 +80,29 @@ t.test('use in the second half of the idle time postpones the idle end', async t
   t.match(later, { user: { id: user.id } })
 })
 
+t.test(
+  'a disk that is full ends no session in use, which is extended afterwards (P-6)',
+  async t => {
+    const { user } = await createTestUser(database)
+    const { token } = await sessions.openSession(user.id, client)
+    await database.query(sql`
+    CREATE FUNCTION refuse_for_space() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+      RAISE EXCEPTION USING ERRCODE = 'disk_full', MESSAGE = 'No space left on device';
+    END $$`)
+    await database.query(sql`
+    CREATE TRIGGER full_disk BEFORE UPDATE ON sessions
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_for_space()`)
+
+    const whileFull = await afterDays(6, () => sessions.findSession(token))
+    await database.query(sql`DROP FUNCTION refuse_for_space() CASCADE`)
+    const extended = await afterDays(9, () => sessions.findSession(token))
+    const later = await afterDays(15, () => sessions.findSession(token))
+
+    for (const session of [whileFull, extended, later]) t.match(session, { user: { id: user.id } })
+  },
+)
+
 t.test('a session in daily use ends after thirty days', async t => {
   const { user } = await createTestUser(database)
   const { token, absoluteExpiresAt } = await sessions.openSession(user.id, client)
