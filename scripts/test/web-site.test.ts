@@ -73,6 +73,14 @@ t.test(
   },
 )
 
+t.test('the log of nginx names the page that was asked for, without its query', async t => {
+  const text = read('docker/nginx/web.conf')
+  const [, pattern = ''] = /map \$request_uri \$asked_path \{\s+"~(.+)" \$path;/.exec(text) ?? []
+
+  t.match(text, '"path":"$asked_path"')
+  t.equal(new RegExp(pattern).exec('/tools/figme?from=x?y')?.groups?.['path'], '/tools/figme')
+})
+
 t.test('in Compose the edge asks the web client for pages', async t => {
   const variables = readDotEnv(composeEnvironment(8080))
   const services = readCompose(join(root, 'docker-compose.yml'))
