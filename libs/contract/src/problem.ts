@@ -54,6 +54,10 @@ export const problemKinds = {
     status: 403,
     message: 'This account is suspended. What is yours you can still look at, download and delete.',
   },
+  FEATURE_OFF: {
+    status: 403,
+    message: 'This is not open to you at the moment. Try again later; all that is yours stays.',
+  },
   PASSWORD_REQUIRED: {
     status: 403,
     message: 'This link has a password. Send it as `password`, once; then the proof you are given.',

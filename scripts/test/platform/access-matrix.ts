@@ -43,6 +43,7 @@ export type Subject =
   | 'paymentEvent'
   | 'providerType'
   | 'toolSlug'
+  | 'feature'
   | 'tool'
   | 'toolType'
   | 'provider'
@@ -114,6 +115,11 @@ export const accessMatrix: Readonly<Record<string, Access>> = {
   'POST /api/auth/sign-out': everybody(200, { isLast: true }),
   'GET /api/admin/settings': operators(200),
   'PUT /api/admin/settings': superAdmins(400, missing),
+  'GET /api/admin/settings/features': operators(200),
+  'PUT /api/admin/settings/features/{key}': superAdmins(200, {
+    body: { percent: 100, reason: 'as it is' },
+    ids: { key: 'feature' },
+  }),
   'GET /api/admin/events': superAdmins(200),
 
   // asset

@@ -65,6 +65,7 @@ async function findIds({ database }: Platform, own: Client): Promise<Scene['ids'
     paymentEvent: newId(),
     providerType: 'fal',
     toolSlug: 'background-remove',
+    feature: 'purchases',
     adminProvider: newId(),
     user: session.body.user.id,
   }

@@ -168,7 +168,7 @@ t.test('an id that is not there answers like another’s, and a malformed one is
 
 /** A name in a path is no id, and answers like one that is not there. */
 function isName(subject: Subject): boolean {
-  return subject === 'toolSlug' || subject === 'providerType'
+  return ['toolSlug', 'providerType', 'feature'].includes(subject)
 }
 
 /** A change that says what it is based on, so that the id is what is wrong with it. */

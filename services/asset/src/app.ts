@@ -9,6 +9,7 @@ import {
   type RoutePlugin,
   type ServerOptions,
 } from '@funmagic/runtime/http-server'
+import { createFeatures } from '@funmagic/session/features'
 import type { GalleryCookieScope } from '@funmagic/session/gallery-cookies'
 import { registerRateLimits } from '@funmagic/session/limit-requests'
 import type { RateLimits } from '@funmagic/session/rate-limits'
@@ -69,6 +70,10 @@ export interface AssetDeps {
 export async function buildApp(deps: AssetDeps): Promise<HttpServer> {
   const { files, links, gallery, events } = deps
   const { database } = files
+  const features = createFeatures({
+    database,
+    onError: error => events.connectionFailed('postgres', error),
+  })
   const quotaOf = createQuotas(deps.quota, deps.limits)
   const httpServer = await createServer({
     ...deps.server,
@@ -111,10 +116,10 @@ export async function buildApp(deps: AssetDeps): Promise<HttpServer> {
     await users.register(getUpload, { ...files, uploads })
     await users.register(completeUpload, { ...files, quotaOf, links, events })
     await users.register(cancelUpload, { ...files, uploads, events })
-    await users.register(createLink, { database, links, events })
+    await users.register(createLink, { database, links, events, features })
     await users.register(changeLink, { database, links, events })
     await users.register(editAsset, { database, links })
-    await users.register(publishAsset, { ...files, links, events })
+    await users.register(publishAsset, { ...files, links, events, features })
     await users.register(unpublishAsset, { ...files, links, events })
   })
 

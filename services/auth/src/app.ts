@@ -1,12 +1,14 @@
 import type { Database } from '@funmagic/database/client'
 import { createServer, type HttpServer, type ServerOptions } from '@funmagic/runtime/http-server'
 import { nameAllFaults } from '@funmagic/runtime/validation'
+import { createFeatures } from '@funmagic/session/features'
 import { registerRateLimits } from '@funmagic/session/limit-requests'
 import type { RateLimits } from '@funmagic/session/rate-limits'
 import { registerSession } from '@funmagic/session/require-user'
 import type { BrowserSessionOptions } from './browser-session.ts'
 import type { Events } from './events.ts'
 import type { Passwords } from './password.ts'
+import { getFeatures, switchFeature } from './routes/features.ts'
 import { getSession } from './routes/get-session.ts'
 import { listAdminEvents } from './routes/list-admin-events.ts'
 import { changeSettings, getSettings } from './routes/rate-limit-settings.ts'
@@ -27,6 +29,10 @@ export interface AuthDeps {
 
 export async function buildApp(deps: AuthDeps): Promise<HttpServer> {
   const { database, session, passwords, bonusCredits, events } = deps
+  const features = createFeatures({
+    database,
+    onError: error => events.connectionFailed('postgres', error),
+  })
   const httpServer = await createServer({
     ...deps.server,
     service: 'auth',
@@ -41,7 +47,8 @@ export async function buildApp(deps: AuthDeps): Promise<HttpServer> {
     accounts.addHook('onRequest', async (_request, reply) => {
       reply.header('cache-control', 'no-store')
     })
-    await accounts.register(signUp, { database, passwords, session, bonusCredits, events })
+    const signingUp = { database, passwords, session, bonusCredits, events, features }
+    await accounts.register(signUp, signingUp)
     await accounts.register(signIn, { database, passwords, session, events })
     await accounts.register(getSession)
     await accounts.register(signOut, { session, events })
@@ -55,6 +62,8 @@ export async function buildApp(deps: AuthDeps): Promise<HttpServer> {
     const settings = { database, events, forgetSettings: deps.forgetSettings }
     await operators.register(getSettings, settings)
     await operators.register(changeSettings, settings)
+    await operators.register(getFeatures, { database, events, features })
+    await operators.register(switchFeature, { database, events, features })
     await operators.register(listAdminEvents, { database })
   })
   return httpServer

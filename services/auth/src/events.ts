@@ -16,6 +16,7 @@ export interface Events {
   signInAttempted(outcome: SignInOutcome, actor: Actor): void
   signedOut(actor: Actor): void
   settingsChanged(actor: Actor): void
+  featureSwitched(actor: Actor, to: { feature: string; percent: number }): void
   sessionsExpired(count: number): void
   expiryFailed(error: unknown): void
   connectionFailed(part: 'postgres' | 'redis', error: unknown): void
@@ -53,6 +54,10 @@ export function createEvents(metrics: Metrics, logger: Logger): Events {
     settingsChanged: actor => {
       changes.inc({ action: 'settings.updated' })
       logger.info(actor, 'rate limits changed by an operator')
+    },
+    featureSwitched: (actor, to) => {
+      changes.inc({ action: 'settings.updated' })
+      logger.info({ ...actor, ...to }, 'feature switched by an operator')
     },
     sessionsExpired: sessions => {
       expired.inc(sessions)

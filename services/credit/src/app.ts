@@ -1,5 +1,6 @@
 import type { Database } from '@funmagic/database/client'
 import { createServer, type HttpServer, type ServerOptions } from '@funmagic/runtime/http-server'
+import { createFeatures } from '@funmagic/session/features'
 import { registerRateLimits } from '@funmagic/session/limit-requests'
 import type { RateLimits } from '@funmagic/session/rate-limits'
 import {
@@ -40,6 +41,10 @@ export interface CreditDeps {
 
 export async function buildApp(deps: CreditDeps): Promise<HttpServer> {
   const { database, announcer, events, payments, aloneCreditsMax } = deps
+  const features = createFeatures({
+    database,
+    onError: error => events.connectionFailed('postgres', error),
+  })
   const httpServer = await createServer({
     ...deps.server,
     service: 'credit',
@@ -62,7 +67,7 @@ export async function buildApp(deps: CreditDeps): Promise<HttpServer> {
   })
   await app.register(async users => {
     users.addHook('onRequest', requireUser)
-    await users.register(startCheckout, { database, payments })
+    await users.register(startCheckout, { database, payments, features })
   })
 
   await app.register(async admins => {

@@ -8,6 +8,7 @@ import { problems } from '@funmagic/contract/problem'
 import { PublishAsset } from '@funmagic/contract/publication'
 import type { Database } from '@funmagic/database/client'
 import type { RoutePlugin } from '@funmagic/runtime/http-server'
+import type { Features } from '@funmagic/session/features'
 import { userOf } from '@funmagic/session/require-user'
 import { findRecipe } from '@funmagic/task/recipes'
 import Type from 'typebox'
@@ -18,6 +19,7 @@ import { moveTimeoutMs } from './move-timeout.ts'
 interface PublishAssetDeps extends MoveDeps {
   readonly links: AssetLinks
   readonly events: Events
+  readonly features: Features
 }
 
 /** The instant switch (P1): public at once, under an address that works while the bytes move. */
@@ -42,12 +44,13 @@ export const publishAsset: RoutePlugin<PublishAssetDeps> = async (app, deps) => 
             'ACCOUNT_SUSPENDED',
             'NOT_FOUND',
           ),
-          ...problems('ASSET_BYTES_MISSING'),
+          ...problems('FEATURE_OFF', 'ASSET_BYTES_MISSING'),
         },
       },
     },
     async request => {
       const user = userOf(request)
+      await deps.features.requireOpen('publishing', user.id)
       const own = { userId: user.id, assetId: request.params.assetId }
       const post = request.body ? await describePost(deps.database, own, request.body) : undefined
       const signal = AbortSignal.timeout(moveTimeoutMs)

@@ -19,6 +19,7 @@ import {
 import type { Database } from '@funmagic/database/client'
 import type { RoutePlugin } from '@funmagic/runtime/http-server'
 import { hashRequest, IdempotencyHeaders } from '@funmagic/runtime/idempotency'
+import type { Features } from '@funmagic/session/features'
 import { userOf } from '@funmagic/session/require-user'
 import Type from 'typebox'
 import type { Events } from '../events.ts'
@@ -27,6 +28,10 @@ interface ShareLinksDeps {
   readonly database: Database
   readonly links: AssetLinks
   readonly events: Events
+}
+
+interface CreateLinkDeps extends ShareLinksDeps {
+  readonly features: Features
 }
 
 const LinkParams = Type.Object({ linkId: Id })
@@ -39,7 +44,8 @@ const ownProblems = problems(
 )
 
 /** A secret address for some of one's assets, for whoever is given it (P4). */
-export const createLink: RoutePlugin<ShareLinksDeps> = async (app, { database, links, events }) => {
+export const createLink: RoutePlugin<CreateLinkDeps> = async (app, given) => {
+  const { database, links, events, features } = given
   app.post(
     '/api/assets/share-links',
     {
@@ -55,6 +61,7 @@ export const createLink: RoutePlugin<ShareLinksDeps> = async (app, { database, l
             'INVALID_IDEMPOTENCY_KEY',
             'UNAUTHORIZED',
             'ACCOUNT_SUSPENDED',
+            'FEATURE_OFF',
             'NOT_FOUND',
           ),
           ...problems('IDEMPOTENCY_MISMATCH', 'TOO_MANY_SHARE_LINKS', 'OVERLOADED'),
@@ -64,6 +71,7 @@ export const createLink: RoutePlugin<ShareLinksDeps> = async (app, { database, l
     async (request, reply) => {
       const { body } = request
       const userId = userOf(request).id
+      await features.requireOpen('share-links', userId)
       const key = request.headers['idempotency-key']
       const idempotency = key === undefined ? undefined : { key, requestHash: hashRequest(body) }
 

@@ -5,6 +5,7 @@ import { inTransaction } from '@funmagic/database/transaction'
 import { openAccount } from '@funmagic/ledger/accounts'
 import type { RoutePlugin } from '@funmagic/runtime/http-server'
 import { canonicalEmail } from '@funmagic/session/email'
+import type { Features } from '@funmagic/session/features'
 import type { SessionPluginOptions } from '@funmagic/session/require-user'
 import { addCredential, createUser, toUserView, type User } from '@funmagic/session/users'
 import Type from 'typebox'
@@ -18,6 +19,7 @@ export interface SignUpDeps {
   readonly session: SessionPluginOptions
   readonly bonusCredits: number
   readonly events: Events
+  readonly features: Features
 }
 
 export const signUp: RoutePlugin<SignUpDeps> = async (app, deps) => {
@@ -30,11 +32,13 @@ export const signUp: RoutePlugin<SignUpDeps> = async (app, deps) => {
         body: SignUp,
         response: {
           200: Type.Object({ user: UserView }),
-          ...problems('VALIDATION_FAILED', 'USER_ALREADY_EXISTS', 'RATE_LIMITED', 'OVERLOADED'),
+          ...problems('VALIDATION_FAILED', 'FEATURE_OFF', 'USER_ALREADY_EXISTS'),
+          ...problems('RATE_LIMITED', 'OVERLOADED'),
         },
       },
     },
     async (request, reply) => {
+      await deps.features.requireOpen('sign-up', null)
       const { name, image, password, rememberMe } = request.body
       const email = canonicalEmail(request.body.email)
       if (email === undefined) throw notAnAddress()

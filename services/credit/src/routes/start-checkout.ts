@@ -6,6 +6,7 @@ import { findPackage } from '@funmagic/ledger/packages'
 import { openPayment, startPayment } from '@funmagic/ledger/payments'
 import type { RoutePlugin } from '@funmagic/runtime/http-server'
 import { IdempotencyHeaders } from '@funmagic/runtime/idempotency'
+import type { Features } from '@funmagic/session/features'
 import { userOf } from '@funmagic/session/require-user'
 import Type from 'typebox'
 import type { PaymentProvider } from '../stripe/stripe-payments.ts'
@@ -16,6 +17,7 @@ const StartCheckout = Type.Object({ packageId: Id }, { additionalProperties: fal
 interface StartCheckoutDeps {
   readonly database: Database
   readonly payments: PaymentProvider | undefined
+  readonly features: Features
 }
 
 /**
@@ -41,7 +43,7 @@ export const startCheckout: RoutePlugin<StartCheckoutDeps> = async (app, deps) =
             'INVALID_IDEMPOTENCY_KEY',
             'UNAUTHORIZED',
             'ACCOUNT_SUSPENDED',
-            'ACCOUNT_SUSPENDED',
+            'FEATURE_OFF',
             'NOT_FOUND',
             'CONFLICT',
             'IDEMPOTENCY_MISMATCH',
@@ -51,7 +53,8 @@ export const startCheckout: RoutePlugin<StartCheckoutDeps> = async (app, deps) =
       },
     },
     async (request, reply) => {
-      const { database, payments } = deps
+      const { database, payments, features } = deps
+      await features.requireOpen('purchases', userOf(request).id)
       if (payments === undefined) throw new AppError('PAYMENTS_UNAVAILABLE')
       const creditPackage = await findPackage(database, request.body.packageId)
       if (creditPackage === undefined) throw new AppError('NOT_FOUND')
