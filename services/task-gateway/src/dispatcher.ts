@@ -15,8 +15,11 @@ interface DispatcherOptions {
   readonly batchSize: number
 }
 
-/** Wake-ups that come while a batch is sent go together after it, in one more. */
-const gatherMs = 10
+/**
+ * Wake-ups that come while a batch is sent go together so long after it, in one more: a wake-up by
+ * itself goes at once, and many share the statements of a batch.
+ */
+const gatherMs = 50
 const backoffFirstMs = 250
 const backoffMaxMs = 5_000
 

@@ -44,8 +44,15 @@ export interface Availability {
 const retryAfterRefusedKeySeconds = 60
 const rememberedMs = 5_000
 const rememberedMax = 1_000
+const closedRememberedMs = 1_000
 
-export function createAvailability(deps: AvailabilityDeps): Availability {
+interface Asking extends AvailabilityDeps {
+  /** When the breaker of a provider was last seen closed. */
+  readonly closedAtMs: Map<string, number>
+}
+
+export function createAvailability(options: AvailabilityDeps): Availability {
+  const deps: Asking = { ...options, closedAtMs: new Map() }
   const known = new Map<string, { readAtMs: number; isThere: Promise<boolean> }>()
 
   function isThere(providerId: string): Promise<boolean> {
@@ -86,27 +93,37 @@ export function createAvailability(deps: AvailabilityDeps): Availability {
   }
 }
 
-async function askProvider(deps: AvailabilityDeps, providerId: string): Promise<boolean> {
+async function askProvider(deps: Asking, providerId: string): Promise<boolean> {
   const provider = await findProvider(deps.database, providerId)
   return provider !== undefined && (await secondsAway(deps, provider)) === 0
 }
 
 /** For how long nothing should be asked of it; 0 when it is there. */
-async function secondsAway(deps: AvailabilityDeps, provider: Provider): Promise<number> {
+async function secondsAway(deps: Asking, provider: Provider): Promise<number> {
   if (!provider.isHealthy) return retryAfterRefusedKeySeconds
   const budget = dailyBudgetMicroUsd(provider.config)
   if (budget !== undefined && (await deps.spendOf(provider.id)) >= budget) {
     return secondsToMidnight(Date.now())
   }
+  if (wasClosed(deps, provider.id)) return 0
   const { state, openForMs, retryAfterMs } = await readState(deps, provider.id)
   if (state !== 'open' || openForMs < deps.refuseAfterMs) return 0
   return Math.max(1, Math.ceil(retryAfterMs / 1000))
 }
 
+/** A breaker that was closed a moment ago cannot have been open for `refuseAfterMs` by now. */
+function wasClosed({ closedAtMs, refuseAfterMs }: Asking, providerId: string): boolean {
+  const sinceMs = performance.now() - (closedAtMs.get(providerId) ?? -Infinity)
+  return sinceMs < Math.min(refuseAfterMs, closedRememberedMs)
+}
+
 /** Without Redis nobody knows; the task may wait, and its deadline bounds that. */
-async function readState({ redis, onError }: AvailabilityDeps, providerId: string) {
+async function readState({ redis, closedAtMs, onError }: Asking, providerId: string) {
   try {
-    return await readBreaker({ redis, scope: 'web' }, providerId)
+    const reading = await readBreaker({ redis, scope: 'web' }, providerId)
+    if (closedAtMs.size >= rememberedMax) closedAtMs.clear()
+    if (reading.state === 'closed') closedAtMs.set(providerId, performance.now())
+    return reading
   } catch (error) {
     onError(error)
     return { state: 'closed', openForMs: 0, retryAfterMs: 0 } as const
