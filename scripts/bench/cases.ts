@@ -10,6 +10,7 @@ import { ledgerComparisons } from './ledger.ts'
 import { outageComparisons } from './outage.ts'
 import { outboxComparisons } from './outbox.ts'
 import { overheadComparisons } from './overhead.ts'
+import { poisonComparisons } from './poison.ts'
 import type { Setting } from './setting.ts'
 import { submitComparisons } from './submit.ts'
 import { taskComparisons } from './tasks.ts'
@@ -29,5 +30,6 @@ export const cases: Readonly<Record<string, (setting: Setting) => Promise<readon
     outbox: outboxComparisons,
     fairness: fairnessComparisons,
     outage: outageComparisons,
+    poison: poisonComparisons,
     overhead: overheadComparisons,
   }

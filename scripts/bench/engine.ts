@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { newId, type UserId } from '@funmagic/contract/ids'
+import { newId, type TaskId, type UserId } from '@funmagic/contract/ids'
 import type { Database } from '@funmagic/database/client'
 import { sql } from '@funmagic/database/sql'
 import { inTransaction } from '@funmagic/database/transaction'
@@ -17,7 +17,7 @@ import { createTestTool } from '@funmagic/task/testing'
 import { Child } from '../local/child.ts'
 import { projectFolder } from '../local/folders.ts'
 import { startGuardian } from '../local/guardian.ts'
-import { readPorts } from '../local/ports.ts'
+import { readPorts, type PortName } from '../local/ports.ts'
 import { newSecrets } from '../local/secrets.ts'
 import { servicePart, type PlanContext } from '../local/service-plans.ts'
 import { readSettings } from '../local/settings.ts'
@@ -49,12 +49,22 @@ export interface Engine {
   /** Returns the address of the gateway. */
   startGateway(variables?: Variables): Promise<string>
   /** The worker's own code, but its provider has an answer after so long and nothing to give. */
-  startIdleWorker(options: { concurrency: number; latencyMs: number }): Promise<Child>
+  startIdleWorker(options: IdleWorkerOptions): Promise<Child>
   /** The worker as it is. */
   startWorker(variables?: Variables): Promise<Child>
 }
 
 type Variables = Readonly<Record<string, string>>
+
+/** Its own, and for further ones those of services that the bench does not start. */
+export type WorkerPort = Exclude<PortName, 'taskGateway'>
+
+interface IdleWorkerOptions {
+  readonly concurrency: number
+  readonly latencyMs: number
+  readonly port?: WorkerPort
+  readonly variables?: Variables
+}
 
 export async function openEngine(
   setting: Setting,
@@ -98,14 +108,14 @@ export async function openEngine(
     },
     startWorker: async (variables = {}) =>
       start(servicePart(withVariables(variables), 'provider-worker')),
-    startIdleWorker: async ({ concurrency, latencyMs }) => {
-      const part = servicePart(
-        withVariables({
-          WORKER_CONCURRENCY: String(concurrency),
-          BENCH_LATENCY_MS: String(latencyMs),
-        }),
-        'provider-worker',
-      )
+    startIdleWorker: async ({ concurrency, latencyMs, port = 'providerWorker', variables }) => {
+      const settings = withVariables({
+        ...variables,
+        WORKER_CONCURRENCY: String(concurrency),
+        BENCH_LATENCY_MS: String(latencyMs),
+      })
+      const ports = { ...context.ports, providerWorker: context.ports[port] }
+      const part = servicePart({ ...settings, ports }, 'provider-worker')
       const program = join(projectFolder, 'scripts/bench/idle-worker.ts')
       return start({ ...part, plan: { ...part.plan, parameters: [program] } })
     },
@@ -165,10 +175,15 @@ export async function createPayer(database: Database, userId: UserId): Promise<v
 }
 
 /** What a submission comes down to: the credits set aside and the task on record. */
-export async function submitBare(database: Database, tool: Tool, userId: UserId) {
+export async function submitBare(
+  database: Database,
+  tool: Tool,
+  userId: UserId,
+  prompt = 'a lighthouse',
+): Promise<TaskId> {
   const [step] = tool.config.steps
   if (step === undefined) throw new Error('the tool has no step')
-  const task = { userId, tool, step, creditsCost: cost, input: { prompt: 'a lighthouse' } }
+  const task = { userId, tool, step, creditsCost: cost, input: { prompt } }
   const { task: recorded } = await inTransaction(database, tx =>
     recordTask(tx, { ...task, requestId: 'bench', timeoutMs: hourMs }, hold =>
       reserve(tx, {

@@ -20,6 +20,9 @@ import { createGateEvents } from '../../services/provider-worker/src/gate-events
 import { createGate } from '../../services/provider-worker/src/provider-gate.ts'
 import type { RunTaskDeps } from '../../services/provider-worker/src/run-task.ts'
 
+/** What kills the worker that runs it. */
+export const poisonPrompt = 'poison'
+
 export interface IdleParts {
   readonly config: WorkerConfig
   readonly database: Database
@@ -70,7 +73,8 @@ export async function createIdleDeps(parts: IdleParts): Promise<RunTaskDeps> {
 function idleFor(latencyMs: number) {
   return {
     outputHosts: [],
-    submit: async () => {
+    submit: async ({ prompt }: { readonly prompt?: string | undefined }) => {
+      if (prompt === poisonPrompt) process.kill(process.pid, 'SIGKILL')
       if (latencyMs > 0) await wait(latencyMs)
       return { kind: 'finished', outputs: [] } as const
     },
