@@ -16,24 +16,33 @@ const strayColumns = sql`id AS "taskId", user_id AS "userId", status, attempt`
 
 /**
  * processing with an expired lease → pending with a wake-up at once. A task that was rescued
- * `rescuesMax` times already is left for findPoisoned (T11). Two sweepers never take the same.
+ * `rescuesMax` times already is left for findPoisoned (T11). Those with one rescue left get it one
+ * after the other: whichever of them kills its worker has none of the others beside it, so they
+ * are not given up for what it does. Two sweepers never take the same.
  */
 export async function rescueExpired(
   database: Queryable,
   options: { limit: number; rescuesMax: number },
 ): Promise<StrayTask[]> {
+  const { limit, rescuesMax } = options
+  const isExpired = sql`status = 'processing' AND lease_until < now() AND deadline_at > now()`
   return strays(
     database,
     sql`
       WITH expired AS (
-        SELECT id FROM tasks
-        WHERE status = 'processing' AND lease_until < now() AND deadline_at > now()
-          AND rescues < ${options.rescuesMax}
-        ORDER BY lease_until LIMIT ${options.limit} FOR UPDATE SKIP LOCKED
+        SELECT id FROM tasks WHERE ${isExpired} AND rescues < ${rescuesMax - 1}
+        ORDER BY lease_until LIMIT ${limit} FOR UPDATE SKIP LOCKED
+      ), suspect AS (
+        SELECT id FROM tasks WHERE ${isExpired} AND rescues = ${rescuesMax - 1}
+          AND NOT EXISTS (
+            SELECT FROM tasks WHERE status IN ('pending', 'processing') AND deadline_at > now()
+              AND rescues >= ${rescuesMax})
+        ORDER BY lease_until LIMIT 1 FOR UPDATE SKIP LOCKED
       ), moved AS (
         UPDATE tasks SET status = 'pending', lease_until = NULL, rescues = rescues + 1,
           ready_at = now(), virtual_start = NULL
-        FROM expired WHERE tasks.id = expired.id
+        FROM (SELECT id FROM expired UNION ALL SELECT id FROM suspect) found
+        WHERE tasks.id = found.id
         RETURNING tasks.*
       ), step AS (${moveStep}), wake_up AS (${wakeMoved(0)})
       SELECT ${strayColumns} FROM moved`,

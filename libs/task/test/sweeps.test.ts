@@ -1,8 +1,9 @@
 import t, { type Test } from 'tap'
+import type { TaskId } from '@funmagic/contract/ids'
 import type { Queryable } from '@funmagic/database/client'
 import { sql } from '@funmagic/database/sql'
 import { createTestDatabase } from '@funmagic/database/testing'
-import { cancelTask, handBack } from '../src/lifecycle.ts'
+import { cancelTask, failTask, handBack } from '../src/lifecycle.ts'
 import { inTransaction } from '@funmagic/database/transaction'
 import { relayOutbox } from '../src/outbox.ts'
 import { findOverdue, findPoisoned, redispatchLost, rescueExpired } from '../src/sweeps.ts'
@@ -78,6 +79,39 @@ t.test('a task that loses every worker is not rescued again but found (T11)', as
 
   t.strictSame(await rescueExpired(database, { limit, rescuesMax: 2 }), [])
   t.match(await findPoisoned(database, { limit, rescuesMax: 2 }), [{ taskId: id, attempt: 3 }])
+})
+
+t.test('tasks with their last rescue run one after the other (T11)', async t => {
+  const { database, world } = await setup(t)
+  const rescuesMax = 2
+  const ids: TaskId[] = []
+  for (let count = 0; count < 3; count++) ids.push((await submitted(world)).id)
+  const loseWorker = async (taskId: TaskId) => {
+    await claim(database, taskId)
+    await expireLease(database, taskId)
+  }
+  const rescue = async () => {
+    const rescued = await rescueExpired(database, { limit, rescuesMax })
+    return rescued.map(({ taskId }) => taskId)
+  }
+  for (const id of ids) await loseWorker(id)
+  t.same((await rescue()).toSorted(), ids.toSorted(), 'the first time all of them at once')
+  for (const id of ids) await loseWorker(id)
+
+  const [poison, ...others] = await rescue()
+  t.same(others, [])
+  if (poison === undefined) throw new Error('none was rescued')
+  t.same(await rescue(), [], 'while it waits')
+  await claim(database, poison)
+  t.same(await rescue(), [], 'and while it runs')
+  await expireLease(database, poison)
+  t.same(await rescue(), [], 'and until it is given up')
+  t.match(await findPoisoned(database, { limit, rescuesMax }), [{ taskId: poison }])
+  await inTransaction(database, tx => failTask(tx, { taskId: poison, code: 'POISON' }))
+
+  const [next, ...rest] = await rescue()
+  t.ok(next !== undefined && next !== poison && ids.includes(next), 'then the next')
+  t.same(rest, [])
 })
 
 t.test('handing back is not a rescue', async t => {
