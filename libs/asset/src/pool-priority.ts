@@ -6,8 +6,8 @@ import { constants, getPriority, setPriority } from 'node:os'
 // asked to yield to it. Linux gives each thread a priority of its own, and threads that a decoder
 // starts inherit it; elsewhere nothing is changed.
 
-/** About a third of what those get that answer, when both want all of a core. */
-const yieldedBy = 5
+/** About a tenth of what those get that answer, when both want all of a core. */
+const yieldedBy = 10
 const tasksFolder = '/proc/self/task'
 
 let yielding: Promise<void> | undefined

@@ -19,7 +19,7 @@ t.test('what decodes pictures yields to what answers', { skip: elsewhere }, asyn
   }
   t.same(
     priorities.get('libuv-worker'),
-    new Set([Math.min(main + 5, constants.priority.PRIORITY_LOW)]),
+    new Set([Math.min(main + 10, constants.priority.PRIORITY_LOW)]),
   )
   t.equal(getPriority(), main)
 })

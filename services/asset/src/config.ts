@@ -34,8 +34,8 @@ const UploadSettings = Type.Object({
     Type.Integer({
       minimum: 1,
       maximum: 64,
-      default: 2,
-      description: 'Pictures decoded at once; each may take 160 MB',
+      default: 1,
+      description: 'Pictures decoded at once: a core and up to 160 MB each',
     }),
     { env: 'UPLOAD_CHECKS_MAX' },
   ),
@@ -43,7 +43,7 @@ const UploadSettings = Type.Object({
     Type.Integer({
       minimum: 0,
       maximum: 1_000,
-      default: 32,
+      default: 16,
       description: 'Pictures that wait to be decoded; more are told to come again',
     }),
     { env: 'UPLOAD_CHECKS_WAITING_MAX' },
