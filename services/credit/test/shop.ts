@@ -1,7 +1,6 @@
-import { createServer } from 'node:net'
-import { once } from 'node:events'
 import Stripe from 'stripe'
 import type { Test } from 'tap'
+import { findFreePort } from '@funmagic/database/testing'
 import { balanceOf } from '@funmagic/ledger/accounts'
 import { savePackage } from '@funmagic/ledger/packages'
 import { signatureOf, startStripe } from '@funmagic/simulators/stripe'
@@ -14,7 +13,7 @@ const path = '/api/credits/webhooks/stripe'
 
 /** The service beside a simulated Stripe that sends it its events over HTTP. */
 export async function openShop(t: Test) {
-  const port = await freePort()
+  const port = await findFreePort()
   const webhook = { url: `http://127.0.0.1:${port}${path}`, secret: webhookSecret }
   const stripe = await startStripe({ webhook })
   const payments = openStripe({
@@ -84,14 +83,4 @@ function postTo(app: Server) {
       payload: body,
     })
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port was given')
-  return address.port
 }
