@@ -107,7 +107,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
   // The user who runs Postgres for root must get in.
   await chmod(folder, 0o755)
   const { stores, direct, proxied } = await startLabStores({ folder, seed, stack })
-  const base = process.env['FUNMAGIC_PORT_BASE'] ?? String(randomInt(10_000, 32_000))
+  const base = process.env['FUNMAGIC_PORT_BASE'] ?? String(randomInt(10_000, 27_000))
   const ports = readPorts({ FUNMAGIC_PORT_BASE: base })
   const toProviders = stack.use(
     await FaultProxy.start({ target: { host, port: ports.providers }, seed }),

@@ -2,7 +2,8 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { localFolders } from '../local/folders.ts'
 import { buckets, checkObjectStore, objectStorePlan, s3Region } from '../local/object-store-plan.ts'
-import { findFreePort, host } from '../local/ports.ts'
+import { findFreePort } from '@funmagic/database/testing'
+import { host } from '../local/ports.ts'
 import { findPostgresHome } from '../local/postgres-home.ts'
 import {
   checkPostgres,

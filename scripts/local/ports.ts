@@ -77,17 +77,6 @@ export async function requireFreePorts(ports: Ports, wanted: readonly PortName[]
   )
 }
 
-/** A port that was free a moment ago; for tests, which may try again. */
-export async function findFreePort(): Promise<number> {
-  const server = createServer().listen(0, host)
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('The system gave no port')
-  return address.port
-}
-
 async function isFree(port: number): Promise<boolean> {
   const server = createServer()
   const listening = new Promise<boolean>(resolve => {

@@ -70,8 +70,8 @@ function databaseUrl(serverUrl: string, name: string): string {
 }
 
 // Below those that Linux gives to connections (ip_local_port_range), any of which may take one that
-// was free a moment ago.
-const portMin = 10_000
+// was free a moment ago; and above those of the whole platforms that tests start.
+const portMin = 28_000
 const portMax = 32_000
 const portTriesMax = 100
 

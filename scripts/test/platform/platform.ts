@@ -7,7 +7,8 @@ import type { Database } from '@funmagic/database/client'
 import { createTestDatabase } from '@funmagic/database/testing'
 import { Child } from '../../local/child.ts'
 import { localFolders } from '../../local/folders.ts'
-import { findFreePort, host } from '../../local/ports.ts'
+import { findFreePort } from '@funmagic/database/testing'
+import { host } from '../../local/ports.ts'
 import type { Report } from '../../local/report.ts'
 import { readSettings } from '../../local/settings.ts'
 import { findStackFile, type Addresses } from '../../local/stack-file.ts'
@@ -16,7 +17,7 @@ import { Client } from './client.ts'
 
 // Below the ports that Linux gives to connections (ip_local_port_range), any of which may be taken.
 const portBaseMin = 10_000
-const portBaseMax = 32_000
+const portBaseMax = 27_000
 
 interface Teardown {
   teardown(work: () => unknown): void

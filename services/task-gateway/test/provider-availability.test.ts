@@ -9,7 +9,15 @@ import { findProvider, saveProvider } from '@funmagic/provider/providers'
 import { saveTool, type Tool } from '@funmagic/task/catalog'
 import t from 'tap'
 import { sample } from '../src/jobs/sample.ts'
-import { addUser, openGateway, post, submit, submitted, type Gateway } from './gateway-app.ts'
+import {
+  addUser,
+  openGateway,
+  post,
+  submit,
+  submitted,
+  until,
+  type Gateway,
+} from './gateway-app.ts'
 
 const body = { toolSlug: 'painter', input: { prompt: 'a cat' } }
 
@@ -46,6 +54,18 @@ t.test('a task for a provider that is down is refused before it costs anything (
   t.ok(Number(refused.headers['retry-after']) > 0)
   t.equal(quote.statusCode, 503)
   t.match(await balanceOf(gateway.database, user.id), { balance: 100, reservedBalance: 0 })
+})
+
+t.test('a provider that was seen up a moment ago is refused once it is down', async t => {
+  const gateway = await openGateway(t)
+  const { cookie } = await addUser(gateway)
+  const quote = () => post(gateway, '/api/quotes', { cookie, body })
+  t.equal((await quote()).statusCode, 200)
+
+  await bringDown(gateway, 100_000)
+
+  await until(async () => (await quote()).statusCode === 503)
+  t.match((await quote()).json(), { error: { code: 'PROVIDER_UNAVAILABLE' } })
 })
 
 t.test('a provider that has just gone down keeps its tasks waiting instead', async t => {

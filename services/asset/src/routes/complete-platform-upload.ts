@@ -9,7 +9,7 @@ import { userOf } from '@funmagic/session/require-user'
 import type { Events } from '../events.ts'
 import { describeForAudit, occasionOf, withAddresses } from '../platform-views.ts'
 import { reportRejection } from '../upload-events.ts'
-import { platformUploads, UploadParams } from './upload-params.ts'
+import { completionRefusals, platformUploads, UploadParams } from './upload-params.ts'
 
 interface CompletePlatformUploadDeps extends CompletionDeps {
   readonly links: AssetLinks
@@ -38,18 +38,7 @@ export const completePlatformUpload: RoutePlugin<CompletePlatformUploadDeps> = a
           200: PlatformAssetView,
           201: PlatformAssetView,
           ...refusals,
-          ...problems(
-            'INVALID_ID',
-            'NOT_FOUND',
-            'UPLOAD_INCOMPLETE',
-            'TICKET_EXPIRED',
-            'CHECKSUM_MISMATCH',
-            'TYPE_MISMATCH',
-            'IMAGE_INVALID',
-            'IMAGE_TOO_LARGE',
-            'OVERLOADED',
-            'UNAVAILABLE',
-          ),
+          ...problems(...completionRefusals),
         },
       },
     },

@@ -7,7 +7,7 @@ import { userOf } from '@funmagic/session/require-user'
 import type { Events } from '../events.ts'
 import type { QuotaOf } from '../quotas.ts'
 import { reportRejection } from '../upload-events.ts'
-import { UploadParams } from './upload-params.ts'
+import { completionRefusals, UploadParams } from './upload-params.ts'
 
 interface CompleteUploadDeps extends Omit<CompletionDeps, 'quota'> {
   readonly quotaOf: QuotaOf
@@ -28,21 +28,7 @@ export const completeUpload: RoutePlugin<CompleteUploadDeps> = async (app, deps)
         response: {
           200: AssetView,
           201: AssetView,
-          ...problems(
-            'INVALID_ID',
-            'UNAUTHORIZED',
-            'ACCOUNT_SUSPENDED',
-            'NOT_FOUND',
-            'UPLOAD_INCOMPLETE',
-            'TICKET_EXPIRED',
-            'CHECKSUM_MISMATCH',
-            'TYPE_MISMATCH',
-            'IMAGE_INVALID',
-            'IMAGE_TOO_LARGE',
-            'QUOTA_EXCEEDED',
-            'OVERLOADED',
-            'UNAVAILABLE',
-          ),
+          ...problems('UNAUTHORIZED', 'ACCOUNT_SUSPENDED', 'QUOTA_EXCEEDED', ...completionRefusals),
         },
       },
     },

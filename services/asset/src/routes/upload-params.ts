@@ -6,6 +6,20 @@ import Type from 'typebox'
 /** The path parameters of every route about one upload. */
 export const UploadParams = Type.Object({ uploadId: Id })
 
+/** Why no asset is made of what was uploaded, whoever's it would be. */
+export const completionRefusals = [
+  'INVALID_ID',
+  'NOT_FOUND',
+  'UPLOAD_INCOMPLETE',
+  'TICKET_EXPIRED',
+  'CHECKSUM_MISMATCH',
+  'TYPE_MISMATCH',
+  'IMAGE_INVALID',
+  'IMAGE_TOO_LARGE',
+  'OVERLOADED',
+  'UNAVAILABLE',
+] as const
+
 /** The same operations on the uploads of users and on those for the platform. */
 export interface UploadRoutes {
   readonly path: string
