@@ -18,7 +18,8 @@ const strayColumns = sql`id AS "taskId", user_id AS "userId", status, attempt`
  * processing with an expired lease → pending with a wake-up at once. A task that was rescued
  * `rescuesMax` times already is left for findPoisoned (T11). Those with one rescue left get it one
  * after the other: whichever of them kills its worker has none of the others beside it, so they
- * are not given up for what it does. Two sweepers never take the same.
+ * are not given up for what it does. Two sweepers never take the same; at the very same moment each
+ * may give one its last try.
  */
 export async function rescueExpired(
   database: Queryable,
