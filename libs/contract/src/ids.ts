@@ -26,14 +26,8 @@ export function isId(text: string): boolean {
   return uuid.test(text)
 }
 
-/** Makes a UUIDv7 from the clock and the platform's random source, in Node and in browsers. */
+/** Makes a UUIDv7 from the clock and the platform's random source. */
 export function newId(nowMs: number = Date.now()): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16))
-  const view = new DataView(bytes.buffer)
-  view.setUint32(0, Math.floor(nowMs / 0x1_0000))
-  view.setUint16(4, nowMs % 0x1_0000)
-  view.setUint8(6, 0x70 | (view.getUint8(6) & 0x0f))
-  view.setUint8(8, 0x80 | (view.getUint8(8) & 0x3f))
-  const hex = Array.from(bytes, byte => byte.toString(16).padStart(2, '0')).join('')
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+  const time = nowMs.toString(16).padStart(12, '0')
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${crypto.randomUUID().slice(15)}`
 }
