@@ -7,7 +7,8 @@ import { createLimiter } from '@funmagic/provider/limiter'
 import { createLogger } from '@funmagic/runtime/logger'
 import { createMetrics } from '@funmagic/runtime/metrics'
 import { openRedis } from '@funmagic/runtime/redis'
-import { rememberSpend } from '@funmagic/task/spend'
+import { remember } from '@funmagic/runtime/remember'
+import { readSpend, spendLifeMs } from '@funmagic/task/spend'
 import { openAccounts } from '../../services/provider-worker/src/accounts.ts'
 import { createAnnouncer } from '../../services/provider-worker/src/announce.ts'
 import {
@@ -55,7 +56,7 @@ export async function createIdleDeps(parts: IdleParts): Promise<RunTaskDeps> {
     database,
     store: openS3ObjectStore(config.objects),
     openAccount: async id => ({ ...(await openAccount(id)), provider: idleFor(latencyMs) }),
-    spendOf: rememberSpend(database),
+    spendOf: remember(id => readSpend(database, id), { lifeMs: spendLifeMs }),
     gate: createGate({
       limiter: createLimiter({ redis, scope: 'web', leaseMs: slotLeaseMs }),
       breaker: createBreaker({ redis, scope: 'web' }),

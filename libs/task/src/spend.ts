@@ -11,22 +11,8 @@ export async function readSpend(database: Queryable, providerId: string): Promis
   return rows[0]?.spent ?? 0
 }
 
-const rememberedMs = 5_000
-const rememberedMax = 1_000
-
+/** Of each provider. */
 export type SpendOf = (providerId: string) => Promise<number>
 
-/** readSpend, one look at Postgres for a provider in five seconds, however many ask. */
-export function rememberSpend(database: Queryable, now = () => performance.now()): SpendOf {
-  const known = new Map<string, { readAtMs: number; spent: Promise<number> }>()
-  return providerId => {
-    const earlier = known.get(providerId)
-    if (earlier !== undefined && now() - earlier.readAtMs < rememberedMs) return earlier.spent
-    if (known.size >= rememberedMax) known.clear()
-    const spent = readSpend(database, providerId)
-    known.set(providerId, { readAtMs: now(), spent })
-    // Whoever asked is told; the next one asks Postgres again.
-    spent.catch(() => known.delete(providerId))
-    return spent
-  }
-}
+/** Summing up a day takes a while, and a budget need not be kept to the second. */
+export const spendLifeMs = 5_000

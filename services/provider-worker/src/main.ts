@@ -15,7 +15,8 @@ import { openRedis, type Redis } from '@funmagic/runtime/redis'
 import { Repeat } from '@funmagic/runtime/repeat'
 import { CallNews } from '@funmagic/task/call-news'
 import { requireNoEviction } from '@funmagic/task/queue'
-import { rememberSpend } from '@funmagic/task/spend'
+import { remember } from '@funmagic/runtime/remember'
+import { readSpend, spendLifeMs } from '@funmagic/task/spend'
 import { openAccounts } from './accounts.ts'
 import { createAnnouncer } from './announce.ts'
 import { checkHealth } from './check-health.ts'
@@ -57,7 +58,7 @@ await run(service, async (environment, lifecycle) => {
       pause: openNews(config, lifecycle, events),
       observe: events.providerAnswered,
     }),
-    spendOf: rememberSpend(database),
+    spendOf: remember(id => readSpend(database, id), { lifeMs: spendLifeMs }),
     gate: createGate({
       ...guardsOf(queueRedis, config),
       announcer,

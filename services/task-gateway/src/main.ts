@@ -4,17 +4,20 @@ import { sql } from '@funmagic/database/sql'
 import { balanceOf } from '@funmagic/ledger/accounts'
 import { openCredentials } from '@funmagic/provider/credentials'
 import { forgetLimits } from '@funmagic/provider/limiter'
+import { findProvider } from '@funmagic/provider/providers'
 import { loadConfig } from '@funmagic/runtime/config'
 import { armFailpoints } from '@funmagic/runtime/failpoints'
 import { run, type Lifecycle } from '@funmagic/runtime/lifecycle'
 import { createLogger } from '@funmagic/runtime/logger'
 import { createMetrics } from '@funmagic/runtime/metrics'
 import { openRedis, type Redis } from '@funmagic/runtime/redis'
+import { remember } from '@funmagic/runtime/remember'
+import { Repeat } from '@funmagic/runtime/repeat'
 import { sessionCookie } from '@funmagic/session/cookie'
 import { createRateLimits } from '@funmagic/session/rate-limits'
 import { createSessions } from '@funmagic/session/session'
 import { ProgressSubscriber } from '@funmagic/task/progress-subscriber'
-import { rememberSpend } from '@funmagic/task/spend'
+import { readSpend, spendLifeMs } from '@funmagic/task/spend'
 import { requireNoEviction, TaskQueue } from '@funmagic/task/queue'
 import { createAdmission, type Admission } from './admission.ts'
 import { createAnnouncer, type Announcer } from './announcer.ts'
@@ -22,7 +25,6 @@ import { buildApp } from './app.ts'
 import { GatewayConfig } from './config.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { createEvents, type Events } from './events.ts'
-import { Repeat } from '@funmagic/runtime/repeat'
 import { createAvailability } from './provider-availability.ts'
 import { createVerifiers } from './provider-webhooks.ts'
 import { createQuotes } from './quotes.ts'
@@ -30,6 +32,9 @@ import { joinEvents } from './jobs/join-events.ts'
 import { sample } from './jobs/sample.ts'
 import { sweep } from './jobs/sweep.ts'
 import { TaskWaits } from './task-waits.ts'
+
+/** What operators change about a provider reaches submissions so late at most. */
+const providerLifeMs = 1_000
 
 await run('task-gateway', async (environment, lifecycle) => {
   armFailpoints(environment['FAILPOINTS'])
@@ -73,6 +78,7 @@ await run('task-gateway', async (environment, lifecycle) => {
       quotes: createQuotes(config.secretKey),
       timeouts: config.tasks,
       availability: guards.availability,
+      providerOf: remember(id => findProvider(database, id), { lifeMs: providerLifeMs }),
     },
     admin: {
       credentials: await openCredentials(config.secretKey),
@@ -121,7 +127,7 @@ function openGuards(
     availability: createAvailability({
       database,
       redis,
-      spendOf: rememberSpend(database),
+      spendOf: remember(id => readSpend(database, id), { lifeMs: spendLifeMs }),
       refuseAfterMs,
       onError,
     }),

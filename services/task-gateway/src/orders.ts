@@ -4,7 +4,7 @@ import type { SubmitTask } from '@funmagic/contract/task'
 import type { ToolStep } from '@funmagic/contract/tool'
 import type { Database } from '@funmagic/database/client'
 import { stepInputOf } from '@funmagic/provider/capability'
-import { findProvider } from '@funmagic/provider/providers'
+import type { Provider } from '@funmagic/provider/providers'
 import { findTool, readStep, requireStepOrder, type Tool } from '@funmagic/task/catalog'
 import type { NewTask } from '@funmagic/task/submission'
 import { findToolVersion } from '@funmagic/task/tool-versions'
@@ -16,6 +16,8 @@ export interface OrderDeps extends InputDeps {
   readonly quotes: Quotes
   readonly timeouts: TaskTimeouts
   readonly availability: Availability
+  /** As it was a moment ago; the worker looks again. */
+  readonly providerOf: (providerId: string) => Promise<Provider | undefined>
 }
 
 /** A task has its step's time to run, and this allowance to wait in the queue before. */
@@ -50,7 +52,7 @@ export async function checkOrder(deps: OrderDeps, order: Order): Promise<Checked
   const step = readStep(tool, body.stepId)
   if (quote !== undefined && quote.stepId !== step.id) throw new AppError('QUOTE_MISMATCH')
   const parent = await requireStepOrder(deps.database, { userId, tool, step, parentTaskId })
-  const provider = await findProvider(deps.database, step.providerId)
+  const provider = await deps.providerOf(step.providerId)
   const given = { userId, tool, step, provider, parent, input: body.input }
   const work = await readInput(deps, given)
   const wanted = stepInputOf(work.input, work.inheritsPicture)

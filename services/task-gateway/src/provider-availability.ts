@@ -6,6 +6,7 @@ import { dailyBudgetMicroUsd, secondsToMidnight } from '@funmagic/provider/budge
 import { canHonour, type StepInput } from '@funmagic/provider/capability'
 import { findProvider, type Provider } from '@funmagic/provider/providers'
 import type { Redis } from '@funmagic/runtime/redis'
+import { remember } from '@funmagic/runtime/remember'
 import type { SpendOf } from '@funmagic/task/spend'
 
 export interface AvailabilityDeps {
@@ -43,8 +44,8 @@ export interface Availability {
 
 const retryAfterRefusedKeySeconds = 60
 const rememberedMs = 5_000
-const rememberedMax = 1_000
 const closedRememberedMs = 1_000
+const closedMax = 1_000
 
 interface Asking extends AvailabilityDeps {
   /** When the breaker of a provider was last seen closed. */
@@ -53,19 +54,7 @@ interface Asking extends AvailabilityDeps {
 
 export function createAvailability(options: AvailabilityDeps): Availability {
   const deps: Asking = { ...options, closedAtMs: new Map() }
-  const known = new Map<string, { readAtMs: number; isThere: Promise<boolean> }>()
-
-  function isThere(providerId: string): Promise<boolean> {
-    const earlier = known.get(providerId)
-    const nowMs = performance.now()
-    if (earlier !== undefined && nowMs - earlier.readAtMs < rememberedMs) return earlier.isThere
-    if (known.size >= rememberedMax) known.clear()
-    const asked = askProvider(deps, providerId)
-    known.set(providerId, { readAtMs: nowMs, isThere: asked })
-    // Whoever asked is told; the next one asks again.
-    asked.catch(() => known.delete(providerId))
-    return asked
-  }
+  const isThere = remember(id => askProvider(deps, id), { lifeMs: rememberedMs })
 
   return {
     async require({ step, provider: first }, input) {
@@ -121,7 +110,7 @@ function wasClosed({ closedAtMs, refuseAfterMs }: Asking, providerId: string): b
 async function readState({ redis, closedAtMs, onError }: Asking, providerId: string) {
   try {
     const reading = await readBreaker({ redis, scope: 'web' }, providerId)
-    if (closedAtMs.size >= rememberedMax) closedAtMs.clear()
+    if (closedAtMs.size >= closedMax) closedAtMs.clear()
     if (reading.state === 'closed') closedAtMs.set(providerId, performance.now())
     return reading
   } catch (error) {

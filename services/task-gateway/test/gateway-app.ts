@@ -7,7 +7,7 @@ import { createTestDatabase } from '@funmagic/database/testing'
 import { inTransaction } from '@funmagic/database/transaction'
 import { openAccount } from '@funmagic/ledger/accounts'
 import { openCredentials } from '@funmagic/provider/credentials'
-import { saveProvider } from '@funmagic/provider/providers'
+import { findProvider, saveProvider } from '@funmagic/provider/providers'
 import { createLogger } from '@funmagic/runtime/logger'
 import { createMetrics } from '@funmagic/runtime/metrics'
 import { openRedis } from '@funmagic/runtime/redis'
@@ -67,6 +67,7 @@ export async function openGateway(
       quotes: createQuotes('a secret of this test only', () => Date.now() + clock.aheadMs),
       timeouts: { stepDefaultSeconds: 300, queueAllowanceSeconds: 600 },
       availability: openAvailability(database, redis),
+      providerOf: id => findProvider(database, id),
     },
     admin: {
       credentials: await openCredentials('a secret of this test only'),
