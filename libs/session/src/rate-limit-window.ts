@@ -18,7 +18,15 @@ const windowSeconds = 60
 // around their edge, and a token bucket does so after a rest. At most 61 small fields per key.
 const takeFromWindows = `
 local second = tonumber(redis.call('TIME')[1])
-local window = tonumber(ARGV[1])
+local window, windows, rungs = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local rung = 1
+if #KEYS > windows then
+  local reached = tonumber(redis.call('GET', KEYS[#KEYS]))
+  if not reached then return false end
+  for i = 1, rungs do
+    if reached >= tonumber(ARGV[3 + i]) then rung = i end
+  end
+end
 local function take(key, max)
   local counts = redis.call('HGETALL', key)
   local used, oldest = 0, second
@@ -38,11 +46,11 @@ local function take(key, max)
     redis.call('HINCRBY', key, second, 1)
     redis.call('EXPIRE', key, window + 1)
   end
-  return {allowed, used, oldest + window + 1 - second}
+  return {allowed, used, oldest + window + 1 - second, max}
 end
 local verdicts = {}
-for i, key in ipairs(KEYS) do
-  verdicts[i] = take(key, tonumber(ARGV[i + 1]))
+for i = 1, windows do
+  verdicts[i] = take(KEYS[i], tonumber(ARGV[3 + i * rungs + rung]))
   if verdicts[i][1] == 0 then break end
 end
 return verdicts`
@@ -53,32 +61,59 @@ export interface Window {
   readonly limit: number
 }
 
+/** Limits that grow with a number. */
+export interface Ladder {
+  /** The key that holds the number. */
+  readonly key: string
+  /** From which number on each rung is reached; ascending, and the first is everybody's. */
+  readonly from: readonly number[]
+  readonly windows: readonly { readonly key: string; readonly limits: readonly number[] }[]
+}
+
 /**
  * Counts one request in each window whose last minute has room for it, up to the first that has
  * none: a refused one is not counted there, nor in those after it.
  */
 export async function takeShared(redis: Redis, windows: readonly Window[]): Promise<Verdict[]> {
-  const values = [
-    ...windows.map(({ key }) => key),
-    windowSeconds,
-    ...windows.map(({ limit }) => limit),
-  ]
-  const answer = await evaluate(redis, windows.length, values)
-  // The script returns three integers for each; the cast is the parse boundary.
-  return (answer as [number, number, number][]).map(([allowed, used, resetSeconds], place) => {
-    const limit = windows[place]?.limit ?? 0
-    return { isAllowed: allowed === 1, limit, remaining: Math.max(0, limit - used), resetSeconds }
-  })
+  const keys = windows.map(({ key }) => key)
+  const limits = windows.map(({ limit }) => limit)
+  return toVerdicts(await evaluate(redis, keys, [windowSeconds, keys.length, 1, 0, ...limits]))
+}
+
+/** The same with the limits of the rung that is reached; null, and nothing counted, if unknown. */
+export async function takeOnLadder(
+  redis: Redis,
+  { key, from, windows }: Ladder,
+): Promise<Verdict[] | null> {
+  const keys = [...windows.map(window => window.key), key]
+  const limits = windows.flatMap(window => window.limits)
+  const values = [windowSeconds, windows.length, from.length, ...from, ...limits]
+  const answer = await evaluate(redis, keys, values)
+  return answer === null ? null : toVerdicts(answer)
+}
+
+/** The script returns four integers for each; the cast is the parse boundary. */
+function toVerdicts(answer: unknown): Verdict[] {
+  return (answer as [number, number, number, number][]).map(([allowed, used, reset, limit]) => ({
+    isAllowed: allowed === 1,
+    limit,
+    remaining: Math.max(0, limit - used),
+    resetSeconds: reset,
+  }))
 }
 
 /** By the name of the script, which Redis knows from the first time on, until it starts anew. */
-async function evaluate(redis: Redis, keys: number, values: (string | number)[]): Promise<unknown> {
+async function evaluate(
+  redis: Redis,
+  keys: readonly string[],
+  values: readonly number[],
+): Promise<unknown> {
   try {
-    return await redis.evalsha(scriptSha, keys, ...values)
+    return await redis.evalsha(scriptSha, keys.length, ...keys, ...values)
   } catch (error) {
     const isUnknown = error instanceof Error && error.message.startsWith('NOSCRIPT')
     if (!isUnknown) throw new Error('the request could not be counted', { cause: error })
-    return redis.eval(takeFromWindows, keys, ...values)
+    return redis.eval(takeFromWindows, keys.length, ...keys, ...values)
   }
 }
 

@@ -11,7 +11,14 @@ import type { Queryable } from '@funmagic/database/client'
 import { sql } from '@funmagic/database/sql'
 import { linkCache, type CacheLink, type Redis } from './cache-link.ts'
 import { rateLimitSettingsKey as settingsKey } from './rate-limit-settings.ts'
-import { createLocalWindows, takeShared, type Verdict, type Window } from './rate-limit-window.ts'
+import {
+  createLocalWindows,
+  takeOnLadder,
+  takeShared,
+  type Ladder,
+  type Verdict,
+  type Window,
+} from './rate-limit-window.ts'
 
 export type { Verdict } from './rate-limit-window.ts'
 
@@ -68,13 +75,18 @@ export function createRateLimits(deps: RateLimitDeps): RateLimits {
     },
     checkUser: async (categories, userId) => {
       const settings = await readSettings()
-      const { multiplier } = tierAt(settings, await readPurchased(deps, link, userId))
-      const windows = categories.map(category => {
-        const base = settings.limits[category].max * profileFactors[deps.profile]
-        const limit = Math.max(1, Math.floor(base * multiplier))
-        return { key: `rate_limit:${userId}:${category}`, limit }
-      })
-      return take(windows)
+      const windowsOf = ({ multiplier }: Tier): Window[] =>
+        categories.map(category => {
+          const base = settings.limits[category].max * profileFactors[deps.profile]
+          const limit = Math.max(1, Math.floor(base * multiplier))
+          return { key: `rate_limit:${userId}:${category}`, limit }
+        })
+      if (deps.lifetimePurchasedOf === undefined) return take(windowsOf(tierAt(settings, 0)))
+      const ladder = toLadder(settings, tierKey(userId), windowsOf)
+      const verdicts = await link.attempt(redis => takeOnLadder(redis, ladder))
+      // While Redis is away the stricter limiter knows no tiers, and Postgres is not asked.
+      if (verdicts === undefined) return windowsOf(tierAt(settings, 0)).map(takeLocal)
+      return verdicts ?? take(windowsOf(tierAt(settings, await readPurchased(deps, link, userId))))
     },
     tierOf: async userId => tierAt(await readSettings(), await readPurchased(deps, link, userId)),
   }
@@ -114,7 +126,6 @@ function parseSettings(text: string): RateLimitSettings {
   return Value.Check(RateLimitSettings, settings) ? settings : rateLimitDefaults
 }
 
-/** While Redis is away this is not asked of Postgres: the stricter limiter knows no tiers. */
 async function readPurchased(
   deps: RateLimitDeps,
   link: CacheLink,
@@ -153,10 +164,33 @@ function tierKey(userId: UserId): string {
   return `rate_limit_tier:${userId}`
 }
 
+const lowestTier = { name: 'free', multiplier: 1, minPurchased: 0 }
+
+/** Each tier from where it begins. */
+function tiersUpward({ tiers }: RateLimitSettings) {
+  return [lowestTier, ...tiers.toSorted((a, b) => a.minPurchased - b.minPurchased)]
+}
+
 function tierAt(settings: RateLimitSettings, purchased: number): Tier {
-  const reached = settings.tiers.filter(tier => tier.minPurchased <= purchased)
-  const highest = reached.toSorted((a, b) => b.minPurchased - a.minPurchased)[0]
-  return { name: highest?.name ?? 'free', multiplier: highest?.multiplier ?? 1 }
+  const { name, multiplier } =
+    tiersUpward(settings).findLast(tier => tier.minPurchased <= purchased) ?? lowestTier
+  return { name, multiplier }
+}
+
+/** What Redis needs to find the tier by itself, in the same trip in which it counts. */
+function toLadder(
+  settings: RateLimitSettings,
+  key: string,
+  windowsOf: (tier: Tier) => Window[],
+): Ladder {
+  const tiers = tiersUpward(settings)
+  const rungs = tiers.map(windowsOf)
+  const [everybodys = []] = rungs
+  const windows = everybodys.map((window, place) => ({
+    key: window.key,
+    limits: rungs.map(rung => rung[place]?.limit ?? 1),
+  }))
+  return { key, from: tiers.map(tier => tier.minPurchased), windows }
 }
 
 /** What an address is counted under: an IPv6 subscriber holds a whole /64 (RFC 6177). */

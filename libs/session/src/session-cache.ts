@@ -98,13 +98,12 @@ function find(deps: CacheDeps, tokenHash: string): Promise<StoredSession | undef
   const { redis, owners } = deps
   return deps.link.attempt(() =>
     deps.underOneRun(async runId => {
-      // With a known owner both come in one round trip. The epoch is read after the entry in
-      // either case: it is the later word.
+      // With a known owner one command reads both. The epoch is never older than the entry: it is
+      // the later word.
       const owner = owners.get(tokenHash)
-      const [text, ownersEpoch] = await Promise.all([
-        redis.get(entryKey({ runId, tokenHash })),
-        owner === undefined ? null : redis.get(epochKey({ runId, userId: owner })),
-      ])
+      const keys = [entryKey({ runId, tokenHash })]
+      if (owner !== undefined) keys.push(epochKey({ runId, userId: owner }))
+      const [text = null, ownersEpoch] = await redis.mget(keys)
       if (text === null) return undefined
       const { session, believedUntilMs } = parseEntry(text)
       const { id: userId } = session.user
