@@ -1,11 +1,13 @@
 import { openDatabase } from '@funmagic/database/client'
+import type { Trip } from '@funmagic/database/trip'
 import type { CdnInvalidation } from '../src/cdn-invalidation.ts'
 import type { MoveDeps } from '../src/moves.ts'
 import type { ObjectStore } from '../src/object-store.ts'
 
-// A process that can be made to die at any of its steps: a statement, the begin or the end of a
-// transaction, a call of the store or of the CDN; before the step has an effect, or after it and
-// before the answer is known. What is dead does nothing more. An open transaction goes back.
+// A process that can be made to die at any of its steps: a trip to Postgres, which may begin a
+// transaction, the end of one, a call of the store or of the CDN; before the step has an effect, or
+// after it and before the answer is known. What is dead does nothing more. An open transaction goes
+// back.
 
 export interface Death {
   /** Counted from 0. */
@@ -80,18 +82,27 @@ function openMortalDatabase(url: string, step: Step) {
   return database
 }
 
-function watchClient<Client extends object>(client: Client, step: Step): Client {
+/** Of the client that a transaction of libs/database works with. */
+interface Client {
+  query(statement: Trip): Trip
+  query(text: 'ROLLBACK'): Promise<unknown>
+}
+
+function watchClient<Watched extends Client>(client: Watched, step: Step): Watched {
+  const query = client.query.bind(client)
+  const watched = (statement: Trip | 'ROLLBACK') => {
+    // The server rolls back what a dead process leaves open.
+    if (statement === 'ROLLBACK') return query(statement)
+    const names = statement.statements.map(({ text }) => nameOf(text))
+    const send = () => query(statement).ended
+    step(names.join('; '), send).catch((error: unknown) => statement.refuse(error))
+    return statement
+  }
   return new Proxy(client, {
     get: (target, name) => {
+      if (name === 'query') return watched
       const member: unknown = Reflect.get(target, name)
-      if (typeof member !== 'function') return member
-      if (name !== 'query') return member.bind(target)
-      return (statement: string | { text: string }) => {
-        const text = typeof statement === 'string' ? statement : statement.text
-        const run = () => member.call(target, statement)
-        // The server rolls back what a dead process leaves open.
-        return text === 'ROLLBACK' ? run() : step(nameOf(text), run)
-      }
+      return typeof member === 'function' ? member.bind(target) : member
     },
   })
 }

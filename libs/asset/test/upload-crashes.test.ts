@@ -1,6 +1,7 @@
 import t from 'tap'
 import { newId, type UserId } from '@funmagic/contract/ids'
 import { sql } from '@funmagic/database/sql'
+import { Trip } from '@funmagic/database/trip'
 import { assetColumns } from '../src/asset-rows.ts'
 import type { Asset } from '../src/asset.ts'
 import { Slots } from '../src/slots.ts'
@@ -13,7 +14,7 @@ import { findUsageDrift, readUsage } from '../src/usage.ts'
 import { openFixture, patient, sha256 } from './asset-fixture.ts'
 
 // The process dies before or after each step of an upload in turn: every call of the store and
-// every statement in the database is a step (reliability L1–L4). From then on nothing works for it
+// every trip to the database is a step (reliability L1–L4). From then on nothing works for it
 // any more. Then a new process takes over.
 
 class Crash extends Error {}
@@ -56,6 +57,14 @@ function tie<Target extends object>(target: Target, lifeline: Lifeline): Target 
       if (passive.includes(String(name))) return value.bind(target)
       return async (...given: unknown[]) => {
         if (name === 'connect') return tie(Object(await value.apply(target, given)), lifeline)
+        const [trip] = given
+        if (trip instanceof Trip) {
+          const send = async () => {
+            value.call(target, trip)
+            await trip.ended
+          }
+          return lifeline.step(send).catch((error: unknown) => trip.refuse(error))
+        }
         return lifeline.step(async () => value.apply(target, given))
       }
     },

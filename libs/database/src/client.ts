@@ -45,9 +45,7 @@ export class Database implements Queryable {
       statement_timeout: options.statementTimeoutMs ?? statementTimeoutDefaultMs,
       lock_timeout: lockTimeoutMs,
       idle_in_transaction_session_timeout: idleInTransactionTimeoutMs,
-      types: { getTypeParser: typeParser },
-      // For inOneTrip: what a transaction sends at once goes out at once.
-      pipeline: true,
+      types,
     })
     // Without a listener an idle connection that breaks would end the process.
     this.pool.on('error', error => options.onIdleError?.(error))
@@ -83,6 +81,9 @@ export function openDatabase(options: DatabaseOptions): Database {
 export function toQuery({ name, text, values }: Statement): pg.QueryConfig {
   return name === undefined ? { text, values } : { name, text, values }
 }
+
+/** How the values of answers are read. */
+export const types: pg.CustomTypesConfig = { getTypeParser: typeParser }
 
 /** int8 becomes a number, and one that a number cannot hold is an error, not a rounding (M15). */
 function typeParser(oid: number, format?: 'text' | 'binary'): (value: string) => unknown {

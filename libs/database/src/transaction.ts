@@ -1,11 +1,13 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { PoolClient } from 'pg'
-import { toQuery, type Database, type Queryable } from './client.ts'
+import type { Database, Queryable } from './client.ts'
 import type { Statement } from './sql.ts'
+import { Trip, type Answer } from './trip.ts'
 
-/** The client of an open transaction. Statements on it commit together or not at all. */
+/** An open transaction. Its statements commit together or not at all. */
 export interface Transaction extends Queryable {
-  readonly isTransaction: true
+  /** Its last statement, which COMMIT goes along with; resolved when that is done. */
+  commitWith<Row extends object>(statement: Statement): Promise<Answer<Row>>
 }
 
 const serializationFailure = '40001'
@@ -52,13 +54,14 @@ async function attemptTransaction<Result>(
   work: (tx: Transaction) => Promise<Result>,
 ): Promise<Result> {
   const client = await database.pool.connect()
+  const transaction = new OpenTransaction(client)
   let broken: Error | undefined
   try {
-    await client.query('BEGIN')
-    const result = await work(asTransaction(client))
-    await client.query('COMMIT')
+    const result = await work(transaction)
+    await transaction.commit()
     return result
   } catch (error) {
+    await transaction.close()
     broken = await rollBack(client)
     throw error
   } finally {
@@ -66,11 +69,85 @@ async function attemptTransaction<Result>(
   }
 }
 
-function asTransaction(client: PoolClient): Transaction {
-  return {
-    isTransaction: true,
-    query: <Row extends object>(statement: Statement) => client.query<Row>(toQuery(statement)),
+const begin: Statement = { name: 'begin', text: 'BEGIN', values: [] }
+const commit: Statement = { name: 'commit', text: 'COMMIT', values: [] }
+
+/**
+ * Sends what is asked for at once in one trip, and BEGIN with the first: what is asked for while a
+ * trip is under way goes with the next.
+ */
+class OpenTransaction implements Transaction {
+  readonly #client: PoolClient
+  #next: Trip | undefined
+  #isBegun = false
+  #isOver = false
+  #underWay: Promise<void> = Promise.resolve()
+
+  constructor(client: PoolClient) {
+    this.#client = client
   }
+
+  async query<Row extends object>(statement: Statement): Promise<Answer<Row>> {
+    return this.#answerOf(this.#trip().add<Row>(statement))
+  }
+
+  async commitWith<Row extends object>(statement: Statement): Promise<Answer<Row>> {
+    const trip = this.#trip()
+    const answer = trip.add<Row>(statement)
+    const end = trip.add(commit)
+    this.#isOver = true
+    const [answered, ended] = await this.#answerOf(inOneTrip(answer, end))
+    requireCommitted(ended)
+    return answered
+  }
+
+  /** Nothing is asked for from now on; all that was has been answered then. */
+  async close(): Promise<void> {
+    this.#isOver = true
+    await this.#underWay
+  }
+
+  /** Unless that has been done, or nothing was begun. */
+  async commit(): Promise<void> {
+    if (this.#isOver || !this.#isBegun) return
+    requireCommitted(await this.query(commit))
+    this.#isOver = true
+  }
+
+  async #answerOf<Given>(answer: Promise<Given>): Promise<Given> {
+    try {
+      return await answer
+    } catch (error) {
+      // What pg says of a failure leads to its socket, and this to whoever asked.
+      if (error instanceof Error) Error.captureStackTrace(error)
+      throw error
+    }
+  }
+
+  /** The one that has not left yet. */
+  #trip(): Trip {
+    if (this.#isOver) throw new Error('the transaction is over')
+    if (this.#next !== undefined) return this.#next
+    const trip = new Trip()
+    this.#next = trip
+    this.#underWay = this.#send(trip)
+    // Those behind it fail with it.
+    if (!this.#isBegun) void trip.add(begin).catch(() => undefined)
+    this.#isBegun = true
+    return trip
+  }
+
+  async #send(trip: Trip): Promise<void> {
+    await this.#underWay
+    this.#next = undefined
+    this.#client.query(trip)
+    await trip.ended
+  }
+}
+
+/** Postgres answers COMMIT with ROLLBACK after a failure, even if nobody was told of that. */
+function requireCommitted({ command }: Answer<object>): void {
+  if (command !== 'COMMIT') throw new Error('rolled back: one of its statements had failed')
 }
 
 /** A connection that cannot even roll back is returned as an error, so the pool drops it. */
