@@ -104,7 +104,8 @@ interface PendingTask {
 /**
  * In the order of the wake-ups. A task that has moved on needs none: it has another, or no use. It
  * is a statement of its own, because only one that begins when the turn is taken sees all the
- * starts that were given before.
+ * starts that were given before. Each task is looked up by its id (OFFSET 0 keeps it so): a plan
+ * made while few tasks waited would read all that wait, and connections keep their plans.
  */
 async function readPending(tx: Transaction, due: readonly OutboxRow[]): Promise<PendingTask[]> {
   const taskIds = [...new Set(due.map(({ payload }) => payload.taskId))]
@@ -113,9 +114,9 @@ async function readPending(tx: Transaction, due: readonly OutboxRow[]): Promise<
     WITH pending AS (
       SELECT place, id, user_id, attempt > 0 AS is_return, virtual_start
       FROM unnest(${taskIds}::uuid[]) WITH ORDINALITY AS due (task_id, place)
-      JOIN tasks ON tasks.id = due.task_id
+      CROSS JOIN LATERAL (SELECT * FROM tasks WHERE id = due.task_id OFFSET 0) task
       WHERE status = 'pending' AND NOT waits_for_parent
-    ), flows AS (
+    ), flows AS MATERIALIZED (
       SELECT user_id, is_return,
         (SELECT max(virtual_start) FROM tasks
          WHERE user_id = flow.user_id AND (attempt > 0) = flow.is_return AND ${isQueued}) AS last
@@ -165,26 +166,31 @@ function toWakeUp(
   }
 }
 
-/** A task that somebody holds is left alone: it is being claimed or finished at this moment. */
+/**
+ * Ends the transaction. A task that somebody holds is left alone: it is being claimed or finished.
+ * Each is found by its id and changed at its place, as in readPending.
+ */
 async function markSent(
   tx: Transaction,
   sent: readonly OutboxRow[],
   starts: ReadonlyMap<TaskId, number>,
 ): Promise<void> {
-  await tx.query(
+  await tx.commitWith(
     prepared(sql`
     WITH sent AS (
       UPDATE outbox SET sent_at = clock_timestamp()
       WHERE id = ANY (${sent.map(({ id }) => id)}::int8[])
     ), placed AS (
-      SELECT id, start
+      SELECT place, start
       FROM unnest(${[...starts.keys()]}::uuid[], ${[...starts.values()]}::int8[])
         AS given (task_id, start)
-      JOIN tasks ON tasks.id = given.task_id
-      WHERE status = 'pending' FOR NO KEY UPDATE OF tasks SKIP LOCKED
+      CROSS JOIN LATERAL (
+        SELECT ctid AS place FROM tasks WHERE id = given.task_id AND status = 'pending'
+        FOR NO KEY UPDATE SKIP LOCKED
+      ) task
     )
     UPDATE tasks SET dispatched_at = clock_timestamp(), virtual_start = placed.start
-    FROM placed WHERE tasks.id = placed.id
+    FROM placed WHERE tasks.ctid = placed.place
   `),
   )
 }
