@@ -52,9 +52,9 @@ async function setup(t: Test) {
   await buyAndRefund(database, userId)
   const hold = { userId, amount: 20, deadlineAt: inAnHour }
   const spent = await inTransaction(database, tx => reserve(tx, { ...hold, referenceId: newId() }))
-  await one(tx => confirm(tx, spent, 15))
+  await one(tx => confirm(tx, spent.reservationId, 15))
   const back = await inTransaction(database, tx => reserve(tx, { ...hold, referenceId: newId() }))
-  await one(tx => release(tx, back))
+  await one(tx => release(tx, back.reservationId))
   const wish = { userId, amount: 7, reason: 'Prize', requestedBy: newId(), referenceId: newId() }
   const { id } = await inTransaction(database, tx => requestAdjustment(tx, wish))
   await one(tx => approveAdjustment(tx, { adjustmentId: id, actorId: newId() }))

@@ -19,6 +19,13 @@ export interface NewReservation {
   readonly description?: string | undefined
 }
 
+/** What an account has since a reservation was made or settled. */
+export type HeldBalance = Pick<Balance, 'balance' | 'reservedBalance'>
+
+export interface Reserved extends HeldBalance {
+  readonly reservationId: ReservationId
+}
+
 /** Thrown when a reservation has been settled before. Nothing was written. */
 export class AlreadySettled extends Error {
   readonly reservationId: ReservationId
@@ -36,13 +43,10 @@ export class AlreadySettled extends Error {
  * Sets credits aside for a task (C4), those that expire soonest first. Throws INSUFFICIENT_CREDITS
  * and writes nothing when the balance would go below zero.
  */
-export async function reserve(
-  tx: Transaction,
-  reservation: NewReservation,
-): Promise<ReservationId> {
+export async function reserve(tx: Transaction, reservation: NewReservation): Promise<Reserved> {
   assertCredits(reservation.amount, reservationCreditsMax)
   const { userId, amount, referenceId, deadlineAt } = reservation
-  const { rows } = await tx.query<{ id: ReservationId; grantedBalance: number }>(
+  const { rows } = await tx.query<Reserved & { grantedBalance: number }>(
     prepared(sql`
     WITH account AS (
       UPDATE credits SET balance = balance - ${amount}, entry_seq = entry_seq + 1,
@@ -61,14 +65,17 @@ export async function reserve(
         ${reservation.description ?? null}
       FROM account, reservation
     )
-    SELECT id, granted_balance AS "grantedBalance" FROM reservation, account
+    SELECT id AS "reservationId", balance, reserved_balance AS "reservedBalance",
+      granted_balance AS "grantedBalance"
+    FROM reservation, account
   `),
   )
   if (!rows[0]) throw await insufficientCredits(tx, reservation)
-  const { id, grantedBalance } = rows[0]
+  const { grantedBalance, ...reserved } = rows[0]
+  const { reservationId } = reserved
   const granted = Math.min(amount, grantedBalance)
-  if (granted > 0) await drawForReservation(tx, { userId, reservationId: id, amount: granted })
-  return id
+  if (granted > 0) await drawForReservation(tx, { userId, reservationId, amount: granted })
+  return reserved
 }
 
 async function insufficientCredits(tx: Transaction, reservation: NewReservation) {
@@ -86,13 +93,13 @@ export async function confirm(
   tx: Transaction,
   reservationId: ReservationId,
   spent: number,
-): Promise<Balance> {
+): Promise<HeldBalance> {
   assert(Number.isSafeInteger(spent) && spent >= 0, `cannot spend ${spent} credits`)
   return settle(tx, { reservationId, state: 'confirmed', spent })
 }
 
 /** Returns the whole reservation to the balance. Throws AlreadySettled like confirm. */
-export async function release(tx: Transaction, reservationId: ReservationId): Promise<Balance> {
+export async function release(tx: Transaction, reservationId: ReservationId): Promise<HeldBalance> {
   return settle(tx, { reservationId, state: 'released', spent: 0 })
 }
 
@@ -102,7 +109,7 @@ interface Settlement {
   readonly spent: number
 }
 
-async function settle(tx: Transaction, settlement: Settlement): Promise<Balance> {
+async function settle(tx: Transaction, settlement: Settlement): Promise<HeldBalance> {
   const { reservationId, state, spent } = settlement
   const type = state === 'confirmed' ? 'spend' : 'release'
   const { rows } = await tx.query<Settled>(
@@ -127,10 +134,8 @@ async function settle(tx: Transaction, settlement: Settlement): Promise<Balance>
         amount - ${spent}, -amount, balance, reserved_balance, reference_id, settled.id
       FROM account, settled
     )
-    SELECT balance, reserved_balance AS "reservedBalance", lifetime_earned AS "lifetimeEarned",
-      lifetime_spent AS "lifetimeSpent", lifetime_purchased AS "lifetimePurchased",
-      account.user_id AS "userId", debt, granted_amount AS granted,
-      settled.amount - ${spent} AS returned, settled.amount - granted_amount AS others
+    SELECT balance, reserved_balance AS "reservedBalance", account.user_id AS "userId", debt,
+      amount, granted_amount AS granted
     FROM account, settled
   `),
   )
@@ -138,25 +143,24 @@ async function settle(tx: Transaction, settlement: Settlement): Promise<Balance>
   return distribute(tx, settlement, rows[0])
 }
 
-interface Settled extends Balance {
+interface Settled extends HeldBalance {
   readonly userId: UserId
   readonly debt: number
-  readonly returned: number
-  /** How much of the reservation came out of grants, and how much did not. */
+  /** How much was reserved, and how much of that came out of grants. */
+  readonly amount: number
   readonly granted: number
-  readonly others: number
 }
 
 /** What came out of grants was spent first, so it comes back last; and a debt takes its part. */
 async function distribute(
   tx: Transaction,
-  { reservationId }: Settlement,
-  settled: Settled,
-): Promise<Balance> {
-  const { userId, debt, returned, granted, others, ...balance } = settled
-  const amount = Math.min(granted, Math.max(0, returned - others))
-  if (amount > 0) await returnToGrants(tx, { userId, reservationId, amount })
-  if (debt === 0 || returned === 0) return balance
+  { reservationId, spent }: Settlement,
+  { userId, debt, amount, granted, ...held }: Settled,
+): Promise<HeldBalance> {
+  const returned = amount - spent
+  const toGrants = Math.min(granted, Math.max(0, returned - (amount - granted)))
+  if (toGrants > 0) await returnToGrants(tx, { userId, reservationId, amount: toGrants })
+  if (debt === 0 || returned === 0) return held
   await collectDebt(tx, userId)
   return balanceOf(tx, userId)
 }

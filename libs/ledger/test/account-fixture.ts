@@ -21,10 +21,12 @@ export async function createAccount(database: Database, bonusCredits: number): P
   return userId
 }
 
-export function reserveCredits(database: Database, userId: UserId, amount: number) {
+export async function reserveCredits(database: Database, userId: UserId, amount: number) {
   const deadlineAt = new Date(Date.now() + 60_000)
   const referenceId = newId()
-  return inTransaction(database, tx => reserve(tx, { userId, referenceId, amount, deadlineAt }))
+  const reservation = { userId, referenceId, amount, deadlineAt }
+  const { reservationId } = await inTransaction(database, tx => reserve(tx, reservation))
+  return reservationId
 }
 
 /** Writes past every constraint and trigger, to see whether a proof notices. */

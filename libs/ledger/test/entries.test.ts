@@ -97,11 +97,13 @@ t.test('what was spent or given back says what it was reserved for', async t => 
   const descriptions = { confirmed: 'Sketch: a cat', released: 'Sketch: a dog' }
   await inTransaction(database, async tx => {
     const description = descriptions.confirmed
-    await confirm(tx, await reserve(tx, { ...hold, referenceId: newId(), description }), 10)
+    const { reservationId } = await reserve(tx, { ...hold, referenceId: newId(), description })
+    await confirm(tx, reservationId, 10)
   })
   await inTransaction(database, async tx => {
     const description = descriptions.released
-    await release(tx, await reserve(tx, { ...hold, referenceId: newId(), description }))
+    const { reservationId } = await reserve(tx, { ...hold, referenceId: newId(), description })
+    await release(tx, reservationId)
   })
 
   const { items } = await listEntries(database, userId, { limit: 4, beforeId: undefined })

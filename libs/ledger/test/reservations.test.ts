@@ -66,7 +66,8 @@ t.test('confirming in full spends what was reserved', async t => {
 
   const balance = await inTransaction(database, tx => confirm(tx, reservationId, 30))
 
-  t.match(balance, { balance: 70, reservedBalance: 0, lifetimeSpent: 30 })
+  t.same(balance, { balance: 70, reservedBalance: 0 })
+  t.match(await balanceOf(database, userId), { balance: 70, lifetimeSpent: 30 })
   t.strictSame((await historyOf(userId))[0], ['spend', -30, 70, 0])
 })
 
@@ -76,7 +77,8 @@ t.test('confirming in part returns the rest', async t => {
 
   const balance = await inTransaction(database, tx => confirm(tx, reservationId, 12))
 
-  t.match(balance, { balance: 88, reservedBalance: 0, lifetimeSpent: 12 })
+  t.same(balance, { balance: 88, reservedBalance: 0 })
+  t.match(await balanceOf(database, userId), { balance: 88, lifetimeSpent: 12 })
   t.strictSame((await historyOf(userId))[0], ['spend', -12, 88, 0])
 })
 
@@ -86,7 +88,8 @@ t.test('confirming nothing returns everything', async t => {
 
   const balance = await inTransaction(database, tx => confirm(tx, reservationId, 0))
 
-  t.match(balance, { balance: 5, reservedBalance: 0, lifetimeSpent: 0 })
+  t.same(balance, { balance: 5, reservedBalance: 0 })
+  t.match(await balanceOf(database, userId), { balance: 5, lifetimeSpent: 0 })
 })
 
 t.test('releasing returns everything and spends nothing', async t => {
@@ -95,7 +98,8 @@ t.test('releasing returns everything and spends nothing', async t => {
 
   const balance = await inTransaction(database, tx => release(tx, reservationId))
 
-  t.match(balance, { balance: 100, reservedBalance: 0, lifetimeSpent: 0 })
+  t.same(balance, { balance: 100, reservedBalance: 0 })
+  t.match(await balanceOf(database, userId), { balance: 100, lifetimeSpent: 0 })
   t.strictSame((await historyOf(userId))[0], ['release', 30, 100, 0])
 })
 

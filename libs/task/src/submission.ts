@@ -32,23 +32,27 @@ export interface Hold {
   readonly deadlineAt: Date | Sql
 }
 
-export interface Submission {
-  readonly kind: 'recorded' | 'replayed'
-  readonly task: Task
+/** What the caller has set aside. */
+interface Held {
+  readonly reservationId: ReservationId
 }
+
+export type Submission<Kept extends Held = Held> =
+  | { readonly kind: 'recorded'; readonly task: Task; readonly held: Kept }
+  | { readonly kind: 'replayed'; readonly task: Task }
 
 /**
  * Records the task, its input and its wake-up, or returns the task recorded earlier under the
- * same user and key (M10). `reserve` is called only for a new task, in the same transaction. While
- * its parent is unfinished the task waits for it, without a wake-up (T8). Throws
- * IDEMPOTENCY_MISMATCH when the key was used for another request, STEP_ORDER when the parent has
- * ended without a result.
+ * same user and key (M10). `reserve` is called only for a new task, in the same transaction, which
+ * is committed then. While its parent is unfinished the task waits for it, without a wake-up (T8).
+ * Throws IDEMPOTENCY_MISMATCH when the key was used for another request, STEP_ORDER when the parent
+ * has ended without a result.
  */
-export async function recordTask(
+export async function recordTask<Kept extends Held>(
   tx: Transaction,
   task: NewTask,
-  reserve: (hold: Hold) => Promise<ReservationId>,
-): Promise<Submission> {
+  reserve: (hold: Hold) => Promise<Kept>,
+): Promise<Submission<Kept>> {
   if (task.idempotency) {
     const submission = { userId: task.userId, ...task.idempotency }
     await lockKey(tx, submission)
@@ -57,9 +61,9 @@ export async function recordTask(
   }
   const start = await readStart(tx, task)
   const hold = { taskId: newId(), deadlineAt: start.deadlineAt }
-  const reservationId = await reserve(hold)
-  const { waits } = start
-  return { kind: 'recorded', task: await insertTask(tx, task, { ...hold, reservationId, waits }) }
+  const held = await reserve(hold)
+  const place = { ...hold, reservationId: held.reservationId, waits: start.waits }
+  return { kind: 'recorded', task: await insertTask(tx, task, place), held }
 }
 
 interface Start extends Pick<Hold, 'deadlineAt'> {
@@ -127,7 +131,7 @@ async function insertTask(
   task: NewTask,
   hold: Hold & { reservationId: ReservationId; waits: boolean },
 ): Promise<Task> {
-  const { rows } = await tx.query<TaskRow>(
+  const { rows } = await tx.commitWith<TaskRow>(
     prepared(sql`
     WITH moved AS (
       INSERT INTO tasks (id, user_id, tool_id, tool_slug, tool_version, step, current_step_id,

@@ -48,13 +48,13 @@ async function placeReservation(
   tx: Transaction,
   userId: UserId,
   hold: Hold,
-): Promise<ReservationId> {
+): Promise<{ reservationId: ReservationId }> {
   const reservationId: ReservationId = newId()
   await tx.query(sql`
     INSERT INTO credit_reservations (id, user_id, reference_id, amount, deadline_at)
     VALUES (${reservationId}, ${userId}, ${hold.taskId}, 5, ${hold.deadlineAt})
   `)
-  return reservationId
+  return { reservationId }
 }
 
 export function submit(world: TaskWorld, changes: Partial<NewTask> = {}): Promise<Submission> {

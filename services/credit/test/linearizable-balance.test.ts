@@ -117,7 +117,9 @@ async function hold(userId: UserId, amount: number): Promise<Hold> {
   const referenceId = newId()
   const deadlineAt = new Date(Date.now() + dayMs)
   const reservation = { userId, referenceId, amount, deadlineAt }
-  const id = await timed(`reservation:${referenceId}`, tx => reserve(tx, reservation))
+  const { reservationId: id } = await timed(`reservation:${referenceId}`, tx =>
+    reserve(tx, reservation),
+  )
   return { id, referenceId }
 }
 

@@ -2,8 +2,7 @@ import { insertOutputAsset, type StoredOutput } from '@funmagic/asset/ingest'
 import type { AssetId } from '@funmagic/contract/ids'
 import type { Database } from '@funmagic/database/client'
 import { inOneTrip, inTransaction } from '@funmagic/database/transaction'
-import type { Balance } from '@funmagic/ledger/accounts'
-import { confirm, release } from '@funmagic/ledger/reservations'
+import { confirm, release, type HeldBalance } from '@funmagic/ledger/reservations'
 import { failpoint } from '@funmagic/runtime/failpoints'
 import { recordOutcome, recordUnsubmitted } from '@funmagic/task/calls'
 import {
@@ -18,7 +17,7 @@ import type { FailureCode } from '@funmagic/task/task-state'
 export interface Settled {
   readonly task: FinishedTask
   readonly assetIds: readonly string[]
-  readonly balance: Balance
+  readonly balance: HeldBalance
   /** Tasks that waited for this one and ended with it. */
   readonly dependents: readonly FinishedTask[]
 }

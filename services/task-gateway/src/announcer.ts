@@ -2,6 +2,7 @@ import type { TaskId, UserId } from '@funmagic/contract/ids'
 import type { ProgressEvent } from '@funmagic/contract/progress'
 import type { Database } from '@funmagic/database/client'
 import { balanceOf } from '@funmagic/ledger/accounts'
+import type { HeldBalance } from '@funmagic/ledger/reservations'
 import type { Redis } from '@funmagic/runtime/redis'
 import { publishBalance, publishEvent } from '@funmagic/task/progress-channel'
 import { failureMessages, type FailureCode } from '@funmagic/task/task-state'
@@ -14,7 +15,8 @@ interface Addressee {
 
 /** Tells the streams what has been committed. Nothing waits for it and nothing depends on it. */
 export interface Announcer {
-  balanceChanged(userId: UserId): void
+  /** `now` is what it came to, from whoever has changed it. */
+  balanceChanged(userId: UserId, now?: HeldBalance): void
   taskCanceled(to: Addressee): void
   taskFailed(to: Addressee, code: FailureCode): void
 }
@@ -30,8 +32,8 @@ export function createAnnouncer(deps: {
 }): Announcer {
   const { database, redis, events } = deps
 
-  async function pushBalance(userId: UserId): Promise<void> {
-    const { balance, reservedBalance } = await balanceOf(database, userId)
+  async function pushBalance(userId: UserId, now?: HeldBalance): Promise<void> {
+    const { balance, reservedBalance } = now ?? (await balanceOf(database, userId))
     await publishBalance(redis, userId, { balance, reservedBalance })
   }
 
@@ -45,7 +47,7 @@ export function createAnnouncer(deps: {
   }
 
   return {
-    balanceChanged: userId => start(pushBalance(userId), userId),
+    balanceChanged: (userId, now) => start(pushBalance(userId, now), userId),
     taskCanceled: to => start(pushEnd(to, { type: 'canceled' }), to.userId),
     taskFailed: (to, code) => {
       const error = { code, message: failureMessages[code] }

@@ -21,7 +21,7 @@ t.test(
   async t => {
     const { user, cookie } = await addUser(gateway)
     const key = newId()
-    armFailpoints('submit.recorded=throw')
+    armFailpoints('submit.reserved=throw')
 
     const crashed = await submit(gateway, body, { cookie, key })
     t.same(await countEffects(database, user.id), { tasks: 0, reservations: 0, wakeUps: 0 })

@@ -30,7 +30,7 @@ t.test('a gateway killed at any point of a submission makes one task of it (K1â€
   }
   const effects = () => countEffects(database, user.id)
 
-  const first = await start('submit.recorded=kill')
+  const first = await start('submit.reserved=kill')
   await t.rejects(submit(first.url))
   t.equal(await first.ended, 'SIGKILL')
   t.same(await effects(), nothing, 'before the commit (K1)')

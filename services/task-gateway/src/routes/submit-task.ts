@@ -1,7 +1,7 @@
 import { problems } from '@funmagic/contract/problem'
 import { SubmitTask, SubmittedTask, type TaskView } from '@funmagic/contract/task'
 import { inOneTrip, inTransaction } from '@funmagic/database/transaction'
-import { reserve } from '@funmagic/ledger/reservations'
+import { reserve, type Reserved } from '@funmagic/ledger/reservations'
 import { failpoint } from '@funmagic/runtime/failpoints'
 import type { RoutePlugin } from '@funmagic/runtime/http-server'
 import { IdempotencyHeaders } from '@funmagic/runtime/idempotency'
@@ -63,7 +63,7 @@ export const submitTask: RoutePlugin<SubmitTaskDeps> = async (app, deps) => {
       if (submission.kind === 'recorded') {
         deps.dispatcher.nudge()
         deps.events.taskSubmitted(submission.task)
-        deps.announcer.balanceChanged(user.id)
+        deps.announcer.balanceChanged(user.id, submission.held)
       }
       const task = await waitIfPreferred(deps.waits, submission.task, { request, reply })
       const isNew = submission.kind === 'recorded' && task === submission.task
@@ -126,7 +126,7 @@ async function submitOnce(
   { orders, admission }: SubmitTaskDeps,
   order: Order,
   key: string | undefined,
-): Promise<Submission> {
+): Promise<Submission<Reserved>> {
   const { database } = orders
   const { userId } = order
   const idempotency =
@@ -141,12 +141,11 @@ async function submitOnce(
       const amount = task.creditsCost
       const reservation = { userId, referenceId, amount, deadlineAt, description }
       const turn = inOneTrip(reserve(tx, reservation), admission.requireTurn(tx, userId))
-      const [reservationId] = await turn
-      return reservationId
+      const [held] = await turn
+      failpoint('submit.reserved')
+      return held
     }
-    const recorded = await recordTask(tx, { ...task, idempotency }, setAside)
-    failpoint('submit.recorded')
-    return recorded
+    return recordTask(tx, { ...task, idempotency }, setAside)
   })
   failpoint('submit.committed')
   return submission
