@@ -17,8 +17,8 @@ const run = promisify(execFile)
 
 // As many as the database of a test has connections.
 const lanes = 8
-const pairs = 2_000
-const pgbenchSeconds = 2
+const pairs = 6_000
+const pgbenchSeconds = 3
 
 /** Reserving and confirming through the library against its own statements without it. */
 export async function ledgerStatementComparisons(setting: Setting): Promise<Comparison[]> {
@@ -61,7 +61,7 @@ const comparison = {
 
 async function payOnce(database: Database, userId: UserId): Promise<void> {
   const deadlineAt = new Date(Date.now() + 3_600_000)
-  const reservationId = await inTransaction(database, tx =>
+  const { reservationId } = await inTransaction(database, tx =>
     reserve(tx, { userId, referenceId: newId(), amount: 2, deadlineAt }),
   )
   await inTransaction(database, tx => confirm(tx, reservationId, 1))
@@ -85,44 +85,61 @@ async function hasPgbench(): Promise<boolean> {
   }
 }
 
-async function writeScript(setting: Setting, units: readonly Unit[], user: UserId) {
+interface Script {
+  readonly path: string
+  /** By their names. */
+  readonly variables: ReadonlyMap<string, string>
+}
+
+async function writeScript(
+  setting: Setting,
+  units: readonly Unit[],
+  user: UserId,
+): Promise<Script> {
   const folder = await mkdtemp(join(tmpdir(), 'funmagic-bench-'))
   setting.onClose(() => rm(folder, { recursive: true, force: true }))
   const path = join(folder, 'pairs.sql')
-  await writeFile(path, toScript(units, user))
-  return path
+  const { text, variables } = toScript(units, user)
+  await writeFile(path, text)
+  return { path, variables }
 }
 
-/** The statements with their values in them: new ids from a random number, the user's by client. */
-function toScript(units: readonly Unit[], user: UserId): string {
-  const expressions = new Map(
+/**
+ * The statements with their values as parameters, as the library sends them; but new ids are made
+ * of a random number, and the user's of the client's.
+ */
+function toScript(units: readonly Unit[], user: UserId) {
+  const expressions = new Map<unknown, string>(
     idsIn(units).map((id, place) => [id, `md5('${place}' || :seed)::uuid`]),
   )
-  const ofClient = `('${userPrefix}' || lpad(:client_id::text, ${userDigits}, '0'))::uuid`
-  expressions.set(user, ofClient)
-  const literal = (value: unknown): string => {
-    if (value === null) return 'NULL'
-    if (typeof value === 'number') return String(value)
-    if (value instanceof Date) return `'${value.toISOString()}'`
-    if (typeof value !== 'string') throw new Error(`no literal for ${typeof value}`)
-    return expressions.get(value) ?? `'${value.replaceAll("'", "''")}'`
+  expressions.set(user, `('${userPrefix}' || lpad(:client_id::text, ${userDigits}, '0'))::uuid`)
+  expressions.set(null, ':nothing')
+  const variables = new Map<string, string>()
+  const toParameter = (value: unknown): string => {
+    const expression = expressions.get(value)
+    if (expression !== undefined) return expression
+    const name = `value_${variables.size}`
+    variables.set(name, value instanceof Date ? value.toISOString() : String(value))
+    return `:${name}`
   }
   const lines = units.flat().map(({ text, values }) => {
-    const filled = text.replaceAll(/\$(\d+)/g, (_, place) => literal(values[Number(place) - 1]))
+    const filled = text.replaceAll(/\$(\d+)/g, (_, place) => toParameter(values[Number(place) - 1]))
     return `${filled.replaceAll(/\s+/g, ' ').trim()};`
   })
-  return ['\\set seed random(1, 9000000000000000000)', ...lines, ''].join('\n')
+  const first = ['\\set seed random(1, 9000000000000000000)', '\\set nothing NULL']
+  return { text: [...first, ...lines, ''].join('\n'), variables }
 }
 
 /** Prepared, as the library's are. */
-async function runPgbench(url: string, script: string): Promise<number> {
+async function runPgbench(url: string, { path, variables }: Script): Promise<number> {
   const { stdout } = await run('pgbench', [
     '--no-vacuum',
     '--protocol=prepared',
     '--jobs=1',
     `--client=${lanes}`,
     `--time=${pgbenchSeconds}`,
-    `--file=${script}`,
+    `--file=${path}`,
+    ...Array.from(variables, ([name, value]) => `--define=${name}=${value}`),
     url,
   ])
   const rate = /^tps = ([\d.]+)/m.exec(stdout)?.[1]

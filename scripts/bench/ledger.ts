@@ -45,7 +45,7 @@ async function createAccount(database: Database): Promise<UserId> {
 async function work(database: Database, userId: UserId): Promise<void> {
   for (let pair = 0; pair < pairsOfLane; pair++) {
     const deadlineAt = new Date(Date.now() + 60_000)
-    const reservationId = await inTransaction(database, tx =>
+    const { reservationId } = await inTransaction(database, tx =>
       reserve(tx, { userId, referenceId: newId(), amount: 2, deadlineAt }),
     )
     await inTransaction(database, tx => confirm(tx, reservationId, 1))

@@ -1,5 +1,6 @@
 import { newId } from '@funmagic/contract/ids'
 import { openDatabase, type Database } from '@funmagic/database/client'
+import { Trip } from '@funmagic/database/trip'
 import type { Pool, QueryConfig } from 'pg'
 
 export interface Statement {
@@ -34,7 +35,9 @@ export async function recordStatements(
       open = undefined
     }
     const query = (...given: readonly unknown[]): unknown => {
-      listen(statementOf(given))
+      const [first] = given
+      if (first instanceof Trip) for (const one of first.statements) listen(statementOf([one]))
+      else listen(statementOf(given))
       return Reflect.apply(send, client, given)
     }
     Object.assign(client, { query })
