@@ -38,7 +38,7 @@ export async function inTransaction<Result>(
  * Waits for statements that were sent to one transaction at once, so that they share a trip to
  * Postgres, which answers in the order they were sent. All of them are waited for, whatever fails:
  * the connection is not free before. Then the first failure in their order is thrown; those after
- * it only say that the transaction is aborted.
+ * it have failed with it.
  */
 export async function inOneTrip<Works extends readonly Promise<unknown>[]>(
   ...works: Works
@@ -61,8 +61,7 @@ async function attemptTransaction<Result>(
     await transaction.commit()
     return result
   } catch (error) {
-    await transaction.close()
-    broken = await rollBack(client)
+    broken = await transaction.rollBack()
     throw error
   } finally {
     client.release(broken)
@@ -101,17 +100,24 @@ class OpenTransaction implements Transaction {
     return answered
   }
 
-  /** Nothing is asked for from now on; all that was has been answered then. */
-  async close(): Promise<void> {
-    this.#isOver = true
-    await this.#underWay
-  }
-
-  /** Unless that has been done, or nothing was begun. */
+  /** Unless the work has done that, or nothing was begun. */
   async commit(): Promise<void> {
     if (this.#isOver || !this.#isBegun) return
     requireCommitted(await this.query(commit))
     this.#isOver = true
+  }
+
+  /** A connection that cannot even roll back is returned as an error, so that the pool drops it. */
+  async rollBack(): Promise<Error | undefined> {
+    this.#isOver = true
+    if (!this.#isBegun) return undefined
+    await this.#underWay
+    try {
+      await this.#client.query('ROLLBACK')
+      return undefined
+    } catch (error) {
+      return error instanceof Error ? error : new Error('ROLLBACK failed', { cause: error })
+    }
   }
 
   async #answerOf<Given>(answer: Promise<Given>): Promise<Given> {
@@ -148,16 +154,6 @@ class OpenTransaction implements Transaction {
 /** Postgres answers COMMIT with ROLLBACK after a failure, even if nobody was told of that. */
 function requireCommitted({ command }: Answer<object>): void {
   if (command !== 'COMMIT') throw new Error('rolled back: one of its statements had failed')
-}
-
-/** A connection that cannot even roll back is returned as an error, so the pool drops it. */
-async function rollBack(client: PoolClient): Promise<Error | undefined> {
-  try {
-    await client.query('ROLLBACK')
-    return undefined
-  } catch (error) {
-    return error instanceof Error ? error : new Error('ROLLBACK failed', { cause: error })
-  }
 }
 
 function isWorthRetry(error: unknown): boolean {
