@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { newId, type UserId } from '@funmagic/contract/ids'
-import type { Database } from '@funmagic/database/client'
+import { openDatabase, type Database } from '@funmagic/database/client'
 import { inTransaction } from '@funmagic/database/transaction'
 import { confirm, reserve } from '@funmagic/ledger/reservations'
-import type { Comparison } from './comparison.ts'
+import type { Comparison, Way } from './comparison.ts'
 import { createPayer } from './engine.ts'
 import { rateOf } from './load.ts'
 import type { Setting } from './setting.ts'
@@ -15,49 +15,79 @@ import { createRenewal, idsIn, recordStatements, replay, type Unit } from './sta
 
 const run = promisify(execFile)
 
-// As many as the database of a test has connections.
-const lanes = 8
+const atLeast = { atLeast: 0.8 } as const
+/** As many at once as in the quotient of the hot user; and a few, over which less is waited for. */
+const crowd = { lanes: 64, bound: atLeast } as const
+const few = { lanes: 8, bound: 'none' } as const
 const pairs = 6_000
 const pgbenchSeconds = 3
 
 /** Reserving and confirming through the library against its own statements without it. */
 export async function ledgerStatementComparisons(setting: Setting): Promise<Comparison[]> {
   const { database, url } = await setting.openDatabase()
-  const users = Array.from({ length: lanes }, (_, lane) => userOf(lane))
-  for (const userId of users) await createPayer(database, userId)
-  const [first = userOf(0)] = users
-  const units = await recordStatements(url, recorder => payOnce(recorder, first))
-  const ours = {
-    name: `libs/ledger, ${lanes} connections`,
-    run: () => rateOf({ lanes, count: pairs }, lane => payOnce(database, userOf(lane))),
-  }
-  const { title, unit, bound } = comparison
-  const renew = createRenewal(units, [first])
-  const pool = {
-    name: `the same statements on a pg pool, ${lanes} connections`,
-    run: () =>
-      rateOf({ lanes, count: pairs }, lane =>
-        replay(database.pool, renew(new Map([[first, userOf(lane)]]))),
-      ),
-  }
-  const onPool = { title: `${title}, bare pool`, unit, bound, ours, bare: pool }
+  for (let lane = 0; lane < crowd.lanes; lane++) await createPayer(database, userOf(lane))
+  const units = await recordStatements(url, recorder => payOnce(recorder, userOf(0)))
+  const onPool = compareWithPool({ setting, url, units })
   if (!(await hasPgbench())) {
     setting.note('pgbench is not on the PATH: compared with a bare pg pool only')
     return [onPool]
   }
-  const script = await writeScript(setting, units, first)
-  const bare = {
-    name: `the same statements in pgbench, ${lanes} connections`,
-    run: () => runPgbench(url, script),
-  }
-  return [{ title: `${title}, pgbench`, unit, bound, ours, bare }, onPool]
+  const script = await writeScript(setting, units, userOf(0))
+  const withPgbench = [crowd, few].map(({ lanes, bound }) => ({
+    ...comparison,
+    title: `${comparison.title}, pgbench, ${lanes} at once`,
+    bound,
+    ours: throughLibrary({ setting, url, lanes }),
+    bare: {
+      name: `the same statements in pgbench, ${lanes} connections`,
+      run: () => runPgbench(url, { ...script, lanes }),
+    },
+  }))
+  return [...withPgbench, onPool]
 }
 
-const comparison = {
-  title: 'reserve and confirm',
-  unit: 'pairs/s',
-  bound: { atLeast: 0.8 },
-} as const
+const comparison = { title: 'reserve and confirm', unit: 'pairs/s' } as const
+
+interface Library {
+  readonly setting: Setting
+  readonly url: string
+  readonly lanes: number
+}
+
+function openLanes({ setting, url, lanes }: Library): Database {
+  const database = openDatabase({ url, poolMax: lanes, applicationName: 'bench-ledger' })
+  setting.onClose(() => database[Symbol.asyncDispose]())
+  return database
+}
+
+function throughLibrary(library: Library): Way {
+  const { lanes } = library
+  const database = openLanes(library)
+  return {
+    name: `libs/ledger, ${lanes} connections`,
+    run: () => rateOf({ lanes, count: pairs }, lane => payOnce(database, userOf(lane))),
+  }
+}
+
+function compareWithPool(
+  recorded: Omit<Library, 'lanes'> & { units: readonly Unit[] },
+): Comparison {
+  const { lanes } = few
+  const library = { ...recorded, lanes }
+  const { pool } = openLanes(library)
+  const renew = createRenewal(recorded.units, [userOf(0)])
+  const replayOnce = (lane: number) => replay(pool, renew(new Map([[userOf(0), userOf(lane)]])))
+  return {
+    ...comparison,
+    title: `${comparison.title}, bare pool, ${lanes} at once`,
+    bound: atLeast,
+    ours: throughLibrary(library),
+    bare: {
+      name: `the same statements on a pg pool, ${lanes} connections`,
+      run: () => rateOf({ lanes, count: pairs }, replayOnce),
+    },
+  }
+}
 
 async function payOnce(database: Database, userId: UserId): Promise<void> {
   const deadlineAt = new Date(Date.now() + 3_600_000)
@@ -131,7 +161,10 @@ function toScript(units: readonly Unit[], user: UserId) {
 }
 
 /** Prepared, as the library's are. */
-async function runPgbench(url: string, { path, variables }: Script): Promise<number> {
+async function runPgbench(
+  url: string,
+  { path, variables, lanes }: Script & { lanes: number },
+): Promise<number> {
   const { stdout } = await run('pgbench', [
     '--no-vacuum',
     '--protocol=prepared',
