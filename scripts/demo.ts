@@ -4,7 +4,7 @@ import { join, relative } from 'node:path'
 import { writeResultPage } from './demo/result-page.ts'
 import { makeScene } from './demo/scene.ts'
 import { tellStory } from './demo/story.ts'
-import { runScript } from './local/refusal.ts'
+import { Refusal, runScript } from './local/refusal.ts'
 import { createReport, type Report } from './local/report.ts'
 import { findRunning } from './local/run-record.ts'
 import { readSettings, type LocalSettings } from './local/settings.ts'
@@ -36,9 +36,13 @@ async function openSystem(
   signal: AbortSignal,
 ): Promise<Opened> {
   const { local } = settings.folders
-  const isRunning = (await findRunning(local)) !== undefined
-  const addresses = isRunning ? await findStackFile(local) : undefined
-  if (addresses === undefined) return startStack({ settings, report, signal })
+  if ((await findRunning(local)) === undefined) return startStack({ settings, report, signal })
+  const addresses = await findStackFile(local)
+  if (addresses === undefined) {
+    throw new Refusal(
+      'The local system is still starting. Try again when it says that it is ready.',
+    )
+  }
   report.tell(`Using the system that runs at ${addresses.edge}`)
   return { addresses, [Symbol.asyncDispose]: async () => undefined }
 }

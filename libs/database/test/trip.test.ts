@@ -38,6 +38,19 @@ t.test('nothing behind a statement that fails is run, in a transaction or not', 
   t.same(await read(), [])
 })
 
+t.test('nothing is run outside of a transaction whose BEGIN has failed', async t => {
+  const { database, note, read } = await setup(t)
+  // The name is taken on the only connection, so BEGIN cannot be prepared there.
+  await database.query(sql`PREPARE "begin" AS SELECT 1`)
+
+  const failing = inTransaction(database, tx => inOneTrip(tx.query(note('a')), tx.query(note('b'))))
+  await t.rejects(failing, { code: '42P05' })
+  const ending = inTransaction(database, tx => tx.commitWith(note('c')))
+  await t.rejects(ending, { code: '42P05' })
+
+  t.same(await read(), [])
+})
+
 t.test('what was to be prepared behind a failure is prepared the next time', async t => {
   const { database, note, read } = await setup(t)
   const keep = (text: string) => prepared(sql`INSERT INTO notes VALUES (${text}) RETURNING note`)
